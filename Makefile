@@ -1,0 +1,57 @@
+# Targets: demo test slow lint types contracts bench clean. Each sets up what it needs, once, in $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= auto
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SETUP := pyproject.toml setup.py constraints.txt
+
+# The root folder agents/ must not shadow the OpenAI Agents SDK in anything started here.
+export PYTHONSAFEPATH := 1
+# One thread a process: two threads on a busy machine were 100 times slower.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test slow lint types contracts bench clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/ifonly demo
+
+test: $(VENV)/.test
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+slow: $(VENV)/.test
+	$(BIN)/pytest -m "slow and not live" $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("ifonly needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# An environment that holds more serves for less.
+$(VENV)/.demo: $(SETUP) | $(BIN)/python
+	$(INSTALL) --editable '.[agentdojo]'
+	@touch $@
+
+$(VENV)/.test: $(SETUP) | $(BIN)/python
+	$(INSTALL) --editable '.[agentdojo,test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: $(SETUP) | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo $(VENV)/.test

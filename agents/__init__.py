@@ -1,0 +1,1 @@
+"""Trajectories and I/O: records, importers, tool environments, re-execution. Knows nothing of torch."""

@@ -1,0 +1,1 @@
+"""Tool environments: adapters that execute tool calls again."""

@@ -1,0 +1,95 @@
+"""The shape of a line of ifonly's own JSONL, version 1: one trajectory, whole and compact.
+
+Every request of a run repeats the conversation before it, so messages are kept once, in a pool of the line,
+and requests name ranges of it; so do ``reads`` with ranges of steps. A call that a reply made, and a result
+that a message shows, are named by their place in the pool. Values that equal a record's default are left out.
+
+A version never changes: files written once open for ever, and a new shape gets a new number.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from ifonly.agents.records import (
+    EnvironmentRef,
+    Message,
+    Outcome,
+    Record,
+    TokenLogprob,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+
+__all__ = ["VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
+
+VERSION = 1
+
+Range = tuple[int, int]
+"""From, and up to but without."""
+
+
+class Frame(Record):
+    """What requests share: all of a `Request` but its messages."""
+
+    model: str
+    tools: tuple[ToolSpec, ...] | None = None
+    toolset: str | None = None
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class InputLine(Record):
+    """An `InputStep`; `message` is an index of the pool."""
+
+    kind: Literal["input"]
+    site: str
+    message: int
+    reads: tuple[Range | str, ...] = ()
+
+
+class ModelLine(Record):
+    """A `ModelStep`; `frame`, `messages` and `reply` are indices and ranges of the pools."""
+
+    kind: Literal["model"]
+    site: str
+    frame: int
+    messages: tuple[Range, ...]
+    reply: int
+    reads: tuple[Range | str, ...] = ()
+    usage: Usage | None = None
+    cost: float | None = None
+    seconds: float | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+class ToolLine(Record):
+    """A `ToolStep`; `call` may be a message of the pool and a number of its calls, `result` a message."""
+
+    kind: Literal["tool"]
+    site: str
+    call: Range | ToolCall
+    result: int | ToolResult
+    reads: tuple[Range | str, ...] = ()
+    cost: float | None = None
+    seconds: float | None = None
+
+
+class Line(Record):
+    """A `Trajectory`."""
+
+    ifonly: Literal[1]
+    id: str
+    task: str
+    agent: str
+    model: str
+    messages: tuple[Message, ...]
+    frames: tuple[Frame, ...]
+    steps: tuple[Annotated[InputLine | ModelLine | ToolLine, Field(discriminator="kind")], ...]
+    outcome: Outcome = Outcome()
+    environment: EnvironmentRef | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    seconds: float | None = None

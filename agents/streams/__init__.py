@@ -1,0 +1,1 @@
+"""Streams of bytes to JSON values, within limits; knows nothing of trajectories."""

@@ -1,0 +1,1 @@
+"""Worlds whose truth is known, loaders of real data, and the benchmark."""

@@ -1,0 +1,47 @@
+"""Noise keyed by name: a site's uniforms depend on the seed and the site, never on the order of draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SMALLEST = 2.0**-54
+"""Stands in for a uniform of exactly 0, at which quantile functions are infinite (probability 2**-53)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The map from a site to its independent uniforms.
+
+    One extra retry, tool call or branch adds sites and so shifts no other site's noise. Streams of different
+    sites or seeds are independent: Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1,
+    2, 3") under a 128-bit key which is a BLAKE2b hash of seed and site.
+
+    Attributes:
+        seed: any integer.
+    """
+
+    seed: int = 0
+
+    def key(self, site: str) -> int:
+        """Return the 128-bit Philox key of a site."""
+        return int.from_bytes(blake2b(f"{self.seed}/{site}".encode(), digest_size=16).digest())
+
+    def generator(self, site: str) -> np.random.Generator:
+        """Return a new generator at the start of the site's stream."""
+        return np.random.Generator(np.random.Philox(key=self.key(site)))
+
+    def uniform(self, site: str, shape: tuple[int, ...] = ()) -> NDArray[np.float64]:
+        """Return the site's uniforms on the open interval (0, 1).
+
+        Args:
+            site: the site.
+            shape: shape of the result; a larger shape starts with the numbers of a smaller one.
+        """
+        return np.maximum(np.asarray(self.generator(site).random(shape)), _SMALLEST)

@@ -1,0 +1,109 @@
+"""Intervals for means, proportions and clustered statistics. Numpy and scipy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ifonly.scm.draw import Draw
+
+Interval = tuple[float, float]
+
+
+def effective_size(weights: ArrayLike) -> float:
+    """Return the effective sample size (sum w)^2 / sum w^2 of non-negative weights (Kish 1965)."""
+    w = np.asarray(weights, dtype=float)
+    square = float(np.square(w).sum())
+    return float(w.sum()) ** 2 / square if square > 0 else 0.0
+
+
+def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> Interval:
+    """Return the exact interval of a proportion (Clopper and Pearson 1934, Biometrika 26:404).
+
+    Covers with probability at least `level`. Non-integer counts are allowed, so that weighted data can enter
+    with their effective size (Korn and Graubard 1998).
+
+    Args:
+        successes: number of successes, in [0, trials].
+        trials: number of trials, positive.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: if the counts or the level lie outside their ranges.
+    """
+    if not (0 <= successes <= trials and trials > 0 and 0 < level < 1):
+        raise ValueError(f"need 0 <= successes <= trials > 0 and 0 < level < 1, got {successes}, {trials}, {level}")
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
+    return float(low), float(high)
+
+
+def weighted_mean(values: ArrayLike, weights: ArrayLike, level: float = 0.95) -> tuple[float, Interval]:
+    """Return the self-normalised weighted mean m = sum w x / sum w and its interval.
+
+    Half-width: t quantile with (effective size - 1) degrees of freedom times sqrt(sum w^2 (x - m)^2) / sum w
+    (Owen, Monte Carlo theory, methods and examples, eq. 9.9). Values that are all 0 or 1 get a
+    Clopper-Pearson interval on the effective size, which stays honest when none or all succeeded.
+
+    Args:
+        values: shape (n,).
+        weights: shape (n,), non-negative, not all zero.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: if shapes differ, or fewer than two draws are effective, which gives no interval.
+    """
+    x, w = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
+    if x.shape != w.shape or x.ndim != 1:
+        raise ValueError(f"values and weights must be vectors of one length, got {x.shape} and {w.shape}")
+    size = effective_size(w)
+    if size < 2 - 1e-9:
+        raise ValueError(f"{size:.3g} effective draws give no interval: ask for more particles")
+    w = w / w.sum()
+    mean = float(w @ x)
+    if np.isin(x, (0.0, 1.0)).all():
+        mean = min(max(mean, 0.0), 1.0)
+        return mean, clopper_pearson(mean * size, size, level)
+    half = float(stats.t.ppf((1 + level) / 2, size - 1)) * float(np.sqrt(np.square(w * (x - mean)).sum()))
+    return mean, (mean - half, mean + half)
+
+
+def cluster_bootstrap(
+    clusters: Sequence[Hashable],
+    statistic: Callable[[NDArray[np.intp]], float],
+    draw: Draw,
+    level: float = 0.95,
+    repeats: int = 1_000,
+) -> tuple[float, Interval]:
+    """Return a statistic and its percentile interval under resampling of whole clusters.
+
+    Davison and Hinkley 1997, Bootstrap methods and their application, sec. 3.8.
+
+    Args:
+        clusters: the cluster of each of n records, for instance the task of each run.
+        statistic: maps record indices, shape (m,) with repetitions, to a number.
+        draw: source of the resampling; the stream is keyed by the name "cluster_bootstrap".
+        level: coverage in (0, 1).
+        repeats: number of resamples.
+
+    Raises:
+        ValueError: if there are fewer than two clusters, which give no interval.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for record, cluster in enumerate(clusters):
+        members.setdefault(cluster, []).append(record)
+    if len(members) <= 1:
+        raise ValueError(f"{len(members)} cluster(s) give no interval: at least two are needed")
+    groups = [np.asarray(group, dtype=np.intp) for group in members.values()]
+    picks = draw.generator("cluster_bootstrap").integers(len(groups), size=(repeats, len(groups)))
+    resampled = [statistic(np.concatenate([groups[i] for i in pick])) for pick in picks]
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return statistic(np.arange(len(clusters), dtype=np.intp)), (float(low), float(high))

@@ -1,0 +1,93 @@
+"""The shape of answers: what `--json`, Python and the HTML page show alike. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ifonly.agents.actions import Action
+from ifonly.agents.records import Message, Score
+from ifonly.scm.estimate import Estimate
+from ifonly.sim.walk import Provenance
+
+__all__ = ["Divergence", "OutcomeAnswer", "StepAnswer", "Verdict", "WhatIfAnswer"]
+
+Verdict = Literal["answered", "partly answered", "needs live or fitted", "undetermined"]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Divergence(_Answer):
+    """The first place where the two worlds part."""
+
+    site: str
+    why: str
+
+
+class StepAnswer(_Answer):
+    """One site in both worlds; a side is None where the site was not reached, dropped or is undetermined."""
+
+    site: str
+    factual: Message | None
+    counterfactual: Message | None
+    provenance: Provenance | None
+    source: str | None = None
+    draws: int | None = None
+    why: str | None = None
+    near: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the two worlds show different messages here."""
+        return self.factual != self.counterfactual
+
+
+class OutcomeAnswer(_Answer):
+    """One score in both worlds; `control` is the unchanged re-run, which only live continuations have."""
+
+    factual: Score
+    counterfactual: Estimate
+    change: Estimate
+    control: Estimate | None = None
+
+
+class WhatIfAnswer(_Answer):
+    """The answer to one what-if about one run.
+
+    Attributes:
+        run: id of the recorded run.
+        task: its task, the cluster for intervals over runs.
+        actions: what was done.
+        continuation: what happened after the divergence.
+        first_divergence: where the worlds part; None where nothing changed.
+        steps: both worlds by site, along the likeliest counterfactual path.
+        path_share: probability of that path among all that were enumerated.
+        paths: how many paths were enumerated.
+        settled: probability of the paths that ran to their end.
+        outcomes: by score.
+        calls: live model calls made.
+        cost: their price in US dollars.
+        verdict: whether this is an answer.
+        reasons: why not, where it is none, each with what is nearest.
+        assumes: what the answer rests on.
+    """
+
+    version: Literal[1] = 1
+    run: str
+    task: str
+    actions: tuple[Action, ...]
+    continuation: str
+    first_divergence: Divergence | None
+    steps: tuple[StepAnswer, ...]
+    path_share: float
+    paths: int
+    settled: float
+    outcomes: dict[str, OutcomeAnswer]
+    calls: int = 0
+    cost: float = 0.0
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = Field(min_length=1)

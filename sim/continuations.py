@@ -1,0 +1,102 @@
+"""What happens after a divergence is the user's choice, and it names the estimand.
+
+| continuation | later replies | estimand |
+|---|---|---|
+| `Hold` | kept as recorded, whatever the request | controlled direct effect |
+| `FromCorpus` | served from any recorded run that was asked the equal request | total effect, by genuine draws |
+| `Bounds` | unknown | what the log settles, and no more |
+
+Asking the model itself (``live``) and asking a fitted world (``model``) fit the same Protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ifonly.agents.canonical import Equality
+from ifonly.agents.environments.base import Undetermined
+
+if TYPE_CHECKING:
+    from ifonly.agents.corpus import Corpus, Turn
+    from ifonly.agents.records import Request
+
+__all__ = ["Bounds", "Continuation", "FromCorpus", "Hold"]
+
+
+class Continuation(Protocol):
+    """Where replies come from once the recording no longer settles them."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line and in answers."""
+        ...
+
+    @property
+    def assumption(self) -> str:
+        """What its answers assume, in one sentence."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether equal requests are equal word for word, so that nothing is assumed of their text."""
+        ...
+
+    def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
+        """Recorded places where this conversation was put to this model, or why there is none.
+
+        Args:
+            request: the whole request, model included.
+            besides: id of the run that is asked about: its own reply here is no independent draw.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Later replies and user turns are put to their recorded values."""
+
+    name: str = "hold"
+    assumption: str = "Later replies stay as recorded although what they answer has changed (a controlled direct effect)."
+    exact: bool = True
+
+    def ask(self, request: Request, *, besides: str) -> Undetermined:
+        """The recording has nothing more to hold."""
+        return Undetermined(why=f"the recording holds no reply of {request.model} here", near=besides)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Later replies are unknown."""
+
+    name: str = "bounds"
+    assumption: str = "None: a reply that the recording does not settle is left open."
+    exact: bool = True
+
+    def ask(self, request: Request, *, besides: str) -> Undetermined:
+        """No reply."""
+        return Undetermined(why=f"the recording does not settle what {request.model} replies here")
+
+
+class FromCorpus:
+    """Later replies are drawn from recorded runs that were asked the equal request.
+
+    Args:
+        corpus: the runs to draw from; its `equality` says which requests are equal.
+    """
+
+    name = "corpus"
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self.exact = corpus.equality is Equality.EXACT
+        self.assumption = "Replies to different requests have independent noise" + (
+            "."
+            if self.exact
+            else ", and the free text of earlier assistant turns that made calls does not move later replies."
+        )
+
+    def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
+        """Every place in the corpus where this conversation stood, put to this model."""
+        turns = self.corpus.turns(self.corpus.key(request), model=request.model, besides=besides)
+        return turns or self.corpus.missing(request)

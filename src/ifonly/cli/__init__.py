@@ -1,0 +1,79 @@
+"""The command line: ``ifonly show``, ``verify``, ``whatif``, ``corpus``, ``data`` and ``demo``.
+
+Each command stands in its own module, calls one library function and renders one view model. Data goes to standard
+output, progress and problems to standard error. Exit status: 0 answered; 1 answered with a verdict of failure, or with
+records left out; 2 usage; 3 input unreadable; 4 needs live calls or a budget; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ifonly.agents.errors import IfonlyError
+from ifonly.cli.lazy import LazyGroup, later
+from ifonly.cli.output import complain, prepare_streams
+from ifonly.cli.status import status_of
+
+__all__ = ["app", "main"]
+
+COMMANDS = {
+    "demo": "See it work on a real attack: one run, two what-ifs, under a minute, without a key.",
+    "show": "Show a recorded run, step by step; or list the runs of a file or folder.",
+    "whatif": "Ask what would have happened, had a step been otherwise.",
+    "verify": "Execute every recorded tool call again, and say what does not come out as recorded.",
+    "corpus": "Say, by step, how many what-ifs a folder of runs settles without a model call.",
+    "data": "Bring recorded runs that others publish into the cache.",
+}
+
+
+class _Commands(LazyGroup):
+    """The commands of this package."""
+
+    later = {name: later(f"ifonly.cli.{name}", text) for name, text in COMMANDS.items()}
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="ifonly",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "What would have happened otherwise, in recorded runs of LLM agents.\n\n"
+        "A run is modelled as a structural causal model whose nodes are the model steps and the tool calls. Change one "
+        "of them, and see the rest: replies from recorded runs, tools really executed again, and each value labelled "
+        "by where it comes from."
+    ),
+    epilog="Start with: ifonly demo",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        complete = sys.modules["ifonly"].__version__
+        sys.stdout.write(f"ifonly {complete}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _group(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The options of the program itself."""
+
+
+def main() -> None:
+    """The entry point of ``ifonly``."""
+    prepare_streams()
+    try:
+        app(prog_name="ifonly")
+    except IfonlyError as error:
+        complain(error)
+        sys.exit(status_of(error))

@@ -1,0 +1,89 @@
+"""``ifonly corpus``: how many what-ifs a folder of recorded runs settles without a model call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ifonly.cli.inputs import read_runs
+from ifonly.cli.options import Format, Json, KeepGoing, Paths
+from ifonly.cli.output import emit, stdout
+from ifonly.sim.coverage import coverage
+from ifonly.views.scores import estimate_text, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from ifonly.sim.coverage import CoverageAnswer, CoverageRow, FreeTextTest
+
+app = typer.Typer(add_completion=False)
+
+_SWAPS = {
+    "model": ("Another model, asked the very same", "other models"),
+    "result": ("Another result of the same call, in the same conversation", "other results"),
+}
+_EQUAL = {"exact": "word for word", "calls_only": "by calls alone"}
+
+
+@app.command()
+def corpus(
+    paths: Paths,
+    steps: Annotated[int, typer.Option(help="How many steps of each kind to report.", min=1)] = 5,
+    json: Json = False,
+    format: Format = None,
+    keep_going: KeepGoing = False,
+) -> None:
+    """Say, by step, how many what-ifs a folder of runs settles without a model call."""
+    found = read_runs(paths, format)
+    answer = coverage(found.runs, steps)
+    if json:
+        emit(answer)
+    else:
+        _render(stdout(), answer)
+    raise typer.Exit(found.status(keep_going=keep_going))
+
+
+def _render(console: Console, answer: CoverageAnswer) -> None:
+    console.print(Text(f"{answer.runs:,} runs of {answer.models} models on {answer.tasks} tasks", "bold"))
+    for swap, (title, others) in _SWAPS.items():
+        console.print()
+        console.print(Text(title, "bold"))
+        console.print(_table([row for row in answer.rows if row.swap == swap], others))
+    console.print(Text("Does earlier free text move later replies?", "bold"))
+    console.print(Text(_free_text(answer.free_text)))
+
+
+def _table(rows: Iterable[CoverageRow], others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("step", "requests equal", "asked", "settled", "share", f"mean {others}"):
+        table.add_column(title, justify="left" if title == "requests equal" else "right")
+    for row in sorted(rows, key=lambda row: (row.step, row.equality)):
+        table.add_row(
+            str(row.step + 1),
+            _EQUAL[row.equality],
+            f"{row.asked:,}",
+            f"{row.settled:,}",
+            f"{row.share:.1%}",
+            f"{row.alternatives:.2f}",
+        )
+    return table
+
+
+def _free_text(test: FreeTextTest) -> str:
+    if test.same_text is None or test.other_text is None:
+        return "The corpus cannot say: no model was asked twice with equal calls, once with equal and once with other text."
+    told = (
+        f"Next calls differ in {number(test.same_text)} of pairs with equal text (chance alone), and in "
+        f"{number(test.other_text)} of pairs with other text and equal calls, over {test.conversations} conversations."
+    )
+    if test.difference is None:
+        return told
+    clear = test.difference.low > 0
+    verdict = "So it does: answers under calls-only equality are assumed." if clear else "No effect is seen."
+    return f"{told} Difference {estimate_text(test.difference)}, 95 % interval clustered by task. {verdict}"

@@ -1,0 +1,119 @@
+"""Reading runs for a command: progress and problems on standard error, and what the exit status must say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ifonly.agents.errors import InputError, UnknownName
+from ifonly.agents.reading import read, stream
+from ifonly.cli.output import problems
+from ifonly.cli.progress import bar
+from ifonly.cli.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ifonly.agents.records import Trajectory
+
+__all__ = ["Runs", "find", "first_runs", "is_path", "read_runs"]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What was read.
+
+    Args:
+        runs: the trajectories.
+        left_out: how many records or files could not be read.
+        more: whether reading stopped before the end.
+    """
+
+    runs: tuple[Trajectory, ...]
+    left_out: int = 0
+    more: bool = False
+
+    def status(self, *, keep_going: bool) -> Status:
+        """The exit status that the reading alone calls for."""
+        return Status.FAILED if self.left_out and not keep_going else Status.ANSWERED
+
+
+def read_runs(paths: Iterable[str | Path], format: str | None = None) -> Runs:
+    """All runs of the paths, with a progress bar.
+
+    Raises:
+        InputError: nothing could be read.
+    """
+    with bar("reading runs", unit="bytes") as told:
+        reading = read(paths, format, progress=told)
+    return _checked(reading.trajectories, reading.problems)
+
+
+def first_runs(
+    paths: Iterable[str | Path],
+    format: str | None = None,
+    *,
+    limit: int | None = None,
+    wanted: Callable[[Trajectory], bool] | None = None,
+) -> Runs:
+    """The first runs that are wanted, reading no further than needed.
+
+    Args:
+        paths: files, folders or globs.
+        format: of the runs.
+        limit: how many at most.
+        wanted: which count; all, if None.
+
+    Raises:
+        InputError: nothing could be read.
+    """
+    runs: list[Trajectory] = []
+    bad: list[InputError] = []
+    more = False
+    with bar("reading runs", unit="bytes") as told:
+        for found in stream(paths, format, progress=told):
+            if isinstance(found, InputError):
+                bad.append(found)
+            elif wanted is None or wanted(found):
+                if len(runs) == limit:
+                    more = True
+                    break
+                runs.append(found)
+    checked = _checked(tuple(runs), bad)
+    return Runs(checked.runs, checked.left_out, more)
+
+
+def find(id: str, paths: Sequence[str | Path], format: str | None = None) -> Runs:
+    """The run with this id.
+
+    Raises:
+        UnknownName: no run has it.
+        InputError: nothing could be read.
+    """
+    ids: list[str] = []
+    bad: list[InputError] = []
+    with bar("looking for the run", unit="bytes") as told:
+        for found in stream(paths, format, progress=told):
+            if isinstance(found, InputError):
+                bad.append(found)
+            elif found.id == id:
+                return Runs((found,))
+            else:
+                ids.append(found.id)
+    if not ids and bad:
+        raise bad[0]
+    where = " ".join(map(str, paths))
+    raise UnknownName("run", id, ids, f"`ifonly show {where}` lists the runs that are there.")
+
+
+def is_path(text: str) -> bool:
+    """Whether the text names files rather than a run."""
+    return any(mark in text for mark in "*?[") or Path(text).exists()
+
+
+def _checked(runs: tuple[Trajectory, ...], bad: Sequence[InputError]) -> Runs:
+    problems(bad if runs else bad[1:])
+    if not runs and bad:
+        raise bad[0]
+    return Runs(runs, len(bad))
