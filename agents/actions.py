@@ -6,7 +6,7 @@ An action is a do() at a site, told apart by its ``do``:
 |---|---|---|
 | ``result`` | a tool step | the tool gives this back instead |
 | ``call`` | a tool step | another tool, or other arguments, is called instead |
-| ``drop`` | a tool or model step | the call is not made, and the model's message no longer shows it; the model is not asked |
+| ``drop`` | a tool or model step | the call is not made, nor shown in the model's message; the model is not asked |
 | ``reply`` | a model step | the model says this instead |
 | ``redraw`` | a model or tool step | the same again with fresh noise: the model is asked, the tool executed anew |
 | ``model`` | a model step | another model is asked, from here on or only here |
@@ -128,7 +128,7 @@ class EnvironmentAction(Record):
     """do(environment): these settings of the initial state are replaced."""
 
     do: Literal["environment"] = "environment"
-    site: Literal["environment/0"] = ENVIRONMENT
+    site: Literal["environment/0"] = "environment/0"
     settings: dict[str, JsonValue]
 
 
@@ -155,7 +155,7 @@ _WHERE: dict[str, tuple[type, ...]] = {
     "model": (ModelStep,),
     "prompt": (InputStep, ModelStep),
 }
-_KIND = {ToolStep: "tool step", ModelStep: "model step", InputStep: "input step"}
+_KIND: dict[type, str] = {ToolStep: "tool step", ModelStep: "model step", InputStep: "input step"}
 
 
 def parse_action(text: str) -> Action:

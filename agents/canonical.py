@@ -17,8 +17,6 @@ from ifonly.agents.records import AssistantMessage, Message, Request, ToolMessag
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydantic import JsonValue
-
 __all__ = ["Equality", "canonical_json", "context_digest", "digest", "extend", "message_digest", "request_digest"]
 
 
@@ -29,10 +27,14 @@ class Equality(StrEnum):
     CALLS_ONLY = "calls_only"
 
 
-def canonical_json(value: JsonValue) -> str:
+def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text, and 1, 1.0 and true stay apart.
 
+    Args:
+        value: what JSON can hold.
+
     Raises:
+        TypeError: for what JSON cannot hold.
         ValueError: for NaN and infinities, which JSON does not have.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -48,7 +50,8 @@ def message_digest(message: Message, equality: Equality = Equality.EXACT) -> str
     match message:
         case AssistantMessage(content=content, tool_calls=calls):
             text = None if calls and equality is Equality.CALLS_ONLY else (content or None)
-            return digest(canonical_json(["assistant", text, [[c.name, c.arguments] for c in calls]]))
+            made = [(call.name, call.arguments) for call in calls]
+            return digest(canonical_json(("assistant", text, made)))
         case ToolMessage(name=name, content=content, error=error):
             return digest(canonical_json(["tool", name, content, error]))
         case _:

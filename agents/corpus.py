@@ -77,9 +77,7 @@ class Corpus:
             model: the model whose runs count, whatever agent they ran in.
             besides: id of a run to leave out (the one that is asked about).
         """
-        return tuple(
-            turn for turn in self._turns.get(key, ()) if turn.run.model == model and turn.run.id != besides
-        )
+        return tuple(turn for turn in self._turns.get(key, ()) if turn.run.model == model and turn.run.id != besides)
 
     def models(self, key: str) -> frozenset[str]:
         """The models that were asked with this conversation."""
@@ -96,7 +94,7 @@ class Corpus:
                     return Undetermined(why=f"{model} was asked this, but no run says what came next", near=turn.run.id)
                 asked, seen = request.messages[depth], turn.step
                 return Undetermined(
-                    why=f"no recorded run of {model} was asked this; message {depth} ({_brief(asked)}) was never seen there",
+                    why=f"no run of {model} was asked this: message {depth} ({_brief(asked)}) was never seen there",
                     near=f"{turn.run.id}, where message {depth} is {_brief(message_of(seen)) if seen else 'the end'}",
                 )
         return Undetermined(why=f"the corpus holds no run of {model} that begins like this")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ActionError", "EnvironmentError_", "IfonlyError", "InputError", "UnknownName", "nearest"]
 
+_SHOWN = 8
+"""How many known names an error lists."""
+
 
 def nearest(asked: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """The names closest to ``asked`` by difflib's ratio, best first."""
@@ -77,7 +80,7 @@ class UnknownName(IfonlyError):
     def __init__(self, kind: str, asked: str, known: Iterable[str], fix: str | None = None) -> None:
         known = list(known)
         near = nearest(asked, known)
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        shown = ", ".join(known[:_SHOWN]) + (", ..." if known[_SHOWN:] else "")
         self.kind, self.name, self.known = kind, asked, known
         super().__init__(f"{kind} {asked!r}", "no such name", fix or f"Known: {shown or 'none'}.", near)
 

@@ -107,7 +107,7 @@ def _folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
 def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

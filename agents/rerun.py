@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ifonly.agents.canonical import canonical_json, digest, extend
-from ifonly.agents.environments.base import Undetermined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ifonly.agents.environments.base import Environment, Session
+    from ifonly.agents.environments.base import Environment, Session, Undetermined
     from ifonly.agents.records import EnvironmentRef, Message, Score, ToolCall, ToolResult
 
 __all__ = ["Rerun"]

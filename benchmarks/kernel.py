@@ -74,6 +74,7 @@ class LinearWorld:
         self.mechanisms = [Additive(self.linear(weights), NORMAL) for weights in self.weights]
 
     def mean(self, i: int, x):
+        """Return the mean of node i given all nodes before it."""
         total = np.zeros(self.rows)
         for weight, j in zip(self.weights[i], self.parents[i], strict=True):
             total += weight * x[j]
@@ -81,6 +82,8 @@ class LinearWorld:
 
     @staticmethod
     def linear(weights):
+        """Return the linear function of some parents."""
+
         def mean(*parents):
             total = torch.zeros((), dtype=torch.float64)
             for weight, parent in zip(weights, parents, strict=True):
@@ -110,6 +113,7 @@ class LinearWorld:
         return y
 
     def ours(self):
+        """Put the middle node to 1, through the public query."""
         return counterfactual(self, self.facts, {f"x/{self.at}": Put(1.0)}, rows=self.rows)
 
 
@@ -145,6 +149,7 @@ class ChoiceWorld:
         self.rows = self.bare_table()
 
     def bare_table(self):
+        """Fill the table of counterfactual rows one by one."""
         k = len(self.p)
         table = np.empty((k, k, k, k))
         for s, i, other in product(range(k), repeat=3):
@@ -152,6 +157,7 @@ class ChoiceWorld:
         return table
 
     def bare_marginals(self):
+        """Gather a matrix for each trajectory and step, and multiply."""
         one_hot = np.eye(len(self.p))
         marginal = one_hot[self.record[:, 0]]
         result = [marginal]
@@ -164,12 +170,15 @@ class ChoiceWorld:
         return np.stack(result, 1)
 
     def table(self):
+        """Compute the same table at once."""
         return GumbelChain(self.p, self.p).table
 
     def marginals(self):
+        """Compute the same marginals."""
         return self.chain.marginals(self.record, self.held)
 
     def sample(self):
+        """Draw 100 counterfactual trajectories for each record."""
         return self.chain.sample(self.record, self.held, 100, Draw(0))
 
     def noise(self):
@@ -183,7 +192,7 @@ class ChoiceWorld:
 def measure() -> dict[str, dict[str, float]]:
     linear, choices = LinearWorld(20, 100_000), ChoiceWorld(12, 8, 10_000)
     twin = linear.ours()
-    gap = max(np.abs(twin[f"x/{i}"].numpy() - y).max() for i, y in enumerate(linear.bare()))
+    gap = max(np.abs(np.asarray(twin[f"x/{i}"]) - y).max() for i, y in enumerate(linear.bare()))
     apart = np.abs(choices.marginals() - choices.bare_marginals()).max()
     if not (gap < 1e-9 and apart < 1e-12):
         raise AssertionError(f"the contestants do not agree: {gap}, {apart}")
@@ -221,8 +230,8 @@ def main() -> None:
     print(f"CPU milliseconds, medians; torch threads: {torch.get_num_threads()}; set OMP_NUM_THREADS=1 for numpy")
     for title, times in results.items():
         print(f"\n{title}")
-        for name, time in times.items():
-            print(f"  {time:9.2f}  {name}")
+        for name, spent in times.items():
+            print(f"  {spent:9.2f}  {name}")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class GumbelChain:
             result[t] = one_hot[held[t]] if t in held else self._advance(result[t - 1], moves[t - 1])
         return result.transpose(1, 0, 2)
 
-    def _advance(self, marginal: Floats, moves: NDArray[np.int16]) -> Floats:
+    def _advance(self, marginal: Floats, moves: States) -> Floats:
         """Return the next step's marginals: records that made the same move share one matrix product."""
         order = np.argsort(moves, kind="stable")
         ends = np.searchsorted(moves[order], np.arange(len(self.table) + 1))
@@ -127,7 +127,7 @@ class GumbelChain:
         own = np.broadcast_to(np.arange(len(self.factual), dtype=np.int16), alias.shape)
         return keep.ravel(), np.stack([alias, own], -1).ravel()
 
-    def _moves(self, record: States) -> NDArray[np.int16]:
+    def _moves(self, record: States) -> States:
         """Return the code s * S + i of each recorded transition, shape (T, n)."""
         before, after = record[:, :-1], record[:, 1:]
         if (wrong := np.argwhere(self.factual[before, after] <= 0)).size:
@@ -135,7 +135,9 @@ class GumbelChain:
             raise ImpossibleEvidence(
                 f"record {n}, time {t + 1}", f"the move {before[n, t]} -> {after[n, t]} has probability 0"
             )
-        return np.ascontiguousarray((before * len(self.factual) + after).T.astype(np.int16))
+        return np.ascontiguousarray(
+            (before * len(self.factual) + after).T.astype(np.min_scalar_type(self.table.shape[0]))
+        )
 
 
 def alias_table(rows: Floats) -> tuple[Floats, NDArray[np.int16]]:

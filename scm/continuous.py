@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ifonly.scm.laws import Between, Point, Real, inside_support, log_density
+from ifonly.scm.laws import Between, Point, Real, inside_support, log_density, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Additive(Bijective):
 
     def noise(self, value: Real, *parents: Any) -> Tensor:
         """Return value - function(*parents)."""
-        return torch.as_tensor(value - self.function(*parents))
+        return real(value - self.function(*parents))
 
     def log_prob(self, value: Real, *parents: Any) -> Tensor:
         """Return the log density of the noise that gives the value."""
@@ -104,11 +104,11 @@ class Monotone(Bijective):
 
     def noise(self, value: Real, *parents: Any) -> Tensor:
         """Return F(value | parents), and the median where the value cannot occur."""
-        law, value = self.law(*parents), torch.as_tensor(value)
+        law, value = self.law(*parents), real(value)
         inside = inside_support(law, value)
         quantile: Tensor = law.cdf(torch.where(inside, value, law.icdf(torch.tensor(0.5))))
         return torch.where(inside, quantile, 0.5)
 
     def log_prob(self, value: Real, *parents: Any) -> Tensor:
         """Return the log density of the value."""
-        return log_density(self.law(*parents), torch.as_tensor(value))
+        return log_density(self.law(*parents), real(value))

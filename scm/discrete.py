@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ifonly.scm.errors import ImpossibleEvidence
-from ifonly.scm.laws import Between, Gumbels, Real, TopDown, gather, pick
+from ifonly.scm.laws import Between, Gumbels, Real, TopDown, gather, pick, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class Threshold:
     coupling: ClassVar[str] = "threshold"
 
     def _p(self, parents: tuple[Any, ...]) -> Tensor:
-        return torch.as_tensor(self.probability(*parents))
+        return real(self.probability(*parents))
 
     def prior(self, *parents: Any) -> TorchDistribution:
         """Return the uniform law on (0, 1)."""

@@ -44,4 +44,5 @@ class Draw:
             site: the site.
             shape: shape of the result; a larger shape starts with the numbers of a smaller one.
         """
-        return np.maximum(np.asarray(self.generator(site).random(shape)), _SMALLEST)
+        uniform = np.asarray(self.generator(site).random(shape))
+        return np.maximum(uniform, _SMALLEST, out=uniform)

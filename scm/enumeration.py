@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import site_is_subsample
 
 from ifonly.scm.answers import Twin
 from ifonly.scm.errors import ImpossibleEvidence, NeverReached, NotEnumerable
@@ -36,7 +37,7 @@ class Follow(Messenger):
         self.options: list[int] = []
 
     def _pyro_sample(self, message: Message[..., Any]) -> None:
-        if message["done"] or message["is_observed"]:
+        if message["done"] or message["is_observed"] or site_is_subsample(message):
             return
         law: Any = message["fn"]
         if not getattr(law, "has_enumerate_support", False) or law.batch_shape or law.event_shape:

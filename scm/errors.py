@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 
-class Refusal(Exception):  # noqa: N818 -- reads as what it is; httpx does the same
+class Refusal(Exception):
     """Root of all errors raised by `ifonly.scm`.
 
     Not a `ValueError`: `pyro.poutine.trace` rebuilds those from their text alone and would lose the type.

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ifonly.scm.continuous import Bijective
+from ifonly.scm.laws import real
 
 if TYPE_CHECKING:
     from ifonly.scm.kernel import Mechanism
@@ -52,7 +53,7 @@ class Evidence(TorchDistribution):
     def possible(self) -> Tensor:
         """Return elementwise whether the likelihood is positive: cheap where every number is possible."""
         if isinstance(self.mechanism, Bijective) and self.mechanism.onto:
-            return finite(torch.as_tensor(self.value))
+            return finite(real(self.value))
         return self.log_prob(self.token) > -torch.inf
 
 

@@ -51,9 +51,9 @@ class Finite(Generic[V]):
             ValueError: if they are not.
         """
         total = sum(self.weights)
-        if len(self.weights) != len(self.support) or min(self.weights) < 0 or abs(total - 1) > _ROUNDING:
+        if len(self.weights) != len(self.support) or min(self.weights, default=-1) < 0 or abs(total - 1) > _ROUNDING:
             raise ValueError(
-                f"need {len(self.support)} weights, non-negative and summing to 1, got {len(self.weights)} "
+                f"need {len(self.support) or 1} weights, non-negative and summing to 1, got {len(self.weights)} "
                 f"with sum {total}"
             )
 
@@ -108,7 +108,7 @@ def choice(options: Sequence[V], weights: Sequence[float] | None = None) -> Fini
         options: the objects.
         weights: their probabilities; equal if None.
     """
-    return Finite(_itself, tuple(options), weights or (1 / len(options),) * len(options))
+    return Finite(_itself, tuple(options), weights or [1 / len(options) for _ in options])
 
 
 def table(rows: Tensor) -> Finite[Tensor]:

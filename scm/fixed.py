@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ifonly.scm.kernel import Node, endogenous
-from ifonly.scm.laws import Point, log_density, same
+from ifonly.scm.laws import Point, log_density, real, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ class Exogenous:
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log density."""
-        return log_density(self.law, torch.as_tensor(value))
+        return log_density(self.law, real(value))
 
 
 def latent(site: str, law: TorchDistribution) -> Node[Tensor]:
@@ -133,6 +133,5 @@ def given(site: str, value: V) -> Node[V]:
 def agree(left: Any, right: Any, tolerance: float = 0.0) -> Tensor:
     """Return whether numbers agree within a tolerance, elementwise, or whether objects are the same."""
     if isinstance(left, Tensor | float | int) and isinstance(right, Tensor | float | int):
-        a, b = torch.as_tensor(left), torch.as_tensor(right)
-        return a == b if tolerance == 0 else (a - b).abs() <= tolerance
+        return torch.as_tensor(left == right) if tolerance == 0 else (real(left) - real(right)).abs() <= tolerance
     return torch.tensor(same(left, right))

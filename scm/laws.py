@@ -80,7 +80,7 @@ class Between(Transported):
     def __init__(self, low: Real, high: Real) -> None:
         """Take ends that broadcast against each other."""
         self.low, self.high = low, high
-        super().__init__(_common(torch.as_tensor(low), torch.as_tensor(high)), validate_args=False)
+        super().__init__(_common(real(low), real(high)), validate_args=False)
 
     def push(self, uniform: Tensor) -> Tensor:
         """Scale the uniform to the interval."""
@@ -88,7 +88,7 @@ class Between(Transported):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return -log(high - low) inside and -inf outside."""
-        width = torch.as_tensor(self.high - self.low)
+        width = real(self.high - self.low)
         return torch.where((self.low <= value) & (value < self.high), -width.log(), -torch.inf)
 
 
@@ -214,6 +214,11 @@ def inside_support(law: Distribution, value: Tensor) -> Tensor:
     return check(value)
 
 
+def real(value: Real) -> Tensor:
+    """Return a number as a tensor in double precision, and a tensor as it is."""
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
 def same(left: Any, right: Any) -> bool:
     """Return whether two values are equal: tensors and numbers by value, other objects by type and `==`."""
     if left is right:
@@ -225,7 +230,7 @@ def same(left: Any, right: Any) -> bool:
     a, b = torch.as_tensor(left), torch.as_tensor(right)
     if a.shape == b.shape and a.dtype == b.dtype:
         return torch.equal(a, b)
-    return bool(torch.eq(a, b).all()) if 1 in (a.numel(), b.numel()) or a.shape == b.shape else False
+    return (a.shape == b.shape or 1 in (a.numel(), b.numel())) and bool(torch.as_tensor(left == right).all())
 
 
 def gather(options: Tensor, index: Tensor) -> Tensor:

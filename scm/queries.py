@@ -43,7 +43,7 @@ def observe(
     return _forward(world, facts or {}, {}, Size(particles, rows, seed), "observed")
 
 
-def intervene(  # noqa: PLR0913 -- the question, then its size, by keyword
+def intervene(
     world: World,
     actions: Actions,
     facts: Facts | None = None,
@@ -76,7 +76,7 @@ def intervene(  # noqa: PLR0913 -- the question, then its size, by keyword
     return _forward(world, facts or {}, actions, Size(particles, rows, seed), "interventional")
 
 
-def counterfactual(  # noqa: PLR0913 -- the question, then its size, by keyword
+def counterfactual(
     world: World,
     facts: Facts,
     actions: Actions,

@@ -62,9 +62,7 @@ def clean_result(run: Trajectory, rerun: Rerun, site: str) -> ResultAction:
     return ResultAction(site=site, content=result.content, error=result.error)
 
 
-def _both(
-    run: Trajectory, rerun: Rerun
-) -> list[tuple[str, ToolResult | Undetermined, ToolResult | Undetermined]]:
+def _both(run: Trajectory, rerun: Rerun) -> list[tuple[str, ToolResult | Undetermined, ToolResult | Undetermined]]:
     attacked = environment_ref(run)
     clean = _without(attacked, clean_environment(run))
     history: list[ToolCall] = []

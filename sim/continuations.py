@@ -57,7 +57,9 @@ class Hold:
     """Later replies and user turns are put to their recorded values."""
 
     name: str = "hold"
-    assumption: str = "Later replies stay as recorded although what they answer has changed (a controlled direct effect)."
+    assumption: str = (
+        "Later replies stay as recorded although what they answer has changed (a controlled direct effect)."
+    )
     exact: bool = True
 
     def ask(self, request: Request, *, besides: str) -> Undetermined:

@@ -105,7 +105,7 @@ def _rows(corpus: Corpus, steps: int) -> list[CoverageRow]:
     found: dict[tuple[Literal["model", "result"], int], list[int]] = defaultdict(list)
     for run in corpus.runs:
         index = {"model": 0, "result": 0}
-        for position, (step, key) in enumerate(zip(run.steps, corpus.prefixes(run), strict=False)):
+        for step, key in zip(run.steps, corpus.prefixes(run), strict=False):
             if isinstance(step, ModelStep):
                 others = corpus.models(key) - {step.request.model}
                 found["model", index["model"]].append(len(others))

@@ -60,7 +60,13 @@ def options_for(
             same.setdefault(_key(turn), []).append(turn)
     total = sum(map(len, same.values()))
     return tuple(
-        Drawn(_value(first.step), f"{first.run.id}#{first.step.site if first.step else 'end'}", len(all_), total, _stops(first))
+        Drawn(
+            _value(first.step),
+            f"{first.run.id}#{first.step.site if first.step else 'end'}",
+            len(all_),
+            total,
+            _stops(first),
+        )
         for all_ in same.values()
         for first in all_[:1]
     )
@@ -68,7 +74,11 @@ def options_for(
 
 def _fits(step: AnyStep | None, kind: type[AnyStep], call: ToolCall | None) -> bool:
     if isinstance(step, ToolStep):
-        return kind is ToolStep and call is not None and (step.call.name, step.call.arguments) == (call.name, call.arguments)
+        return (
+            kind is ToolStep
+            and call is not None
+            and (step.call.name, step.call.arguments) == (call.name, call.arguments)
+        )
     return isinstance(step, kind) or (step is None and kind is not ToolStep)
 
 
@@ -81,7 +91,9 @@ def _value(step: AnyStep | None) -> Any:
 def _key(turn: Turn) -> str:
     value = _value(turn.step)
     if isinstance(value, AssistantMessage):  # providers draw call ids at random: they tell no replies apart
-        value = value.model_copy(update={"tool_calls": tuple(c.model_copy(update={"id": None}) for c in value.tool_calls)})
+        value = value.model_copy(
+            update={"tool_calls": tuple(c.model_copy(update={"id": None}) for c in value.tool_calls)}
+        )
     return digest(canonical_json([value.model_dump() if value is not None else None, _stops(turn)]))
 
 

@@ -67,7 +67,7 @@ def using(rerun: Rerun) -> Callable[..., ToolResult | Undetermined]:
 
 
 def judging(rerun: Rerun, name: str, calls: int) -> Callable[..., Score | Undetermined]:
-    """A score of the end state; the parents are the environment, `calls` calls (None where dropped), and the messages."""
+    """A score of the end state; the parents are the environment, `calls` calls (None where dropped), and messages."""
 
     def score(ref: EnvironmentRef, *parents: Any) -> Score | Undetermined:
         scores = rerun.score(ref, _made(parents[:calls]), parents[calls:])
@@ -88,4 +88,3 @@ def request_key(request: Request) -> str:
 def conversation_key(*messages: Message) -> str:
     """Digest of a conversation, for what is said in answer to it."""
     return digest("".join(message_digest(message) for message in messages))
-

@@ -69,7 +69,9 @@ def compile_actions(actions: Iterable[Action], run: Trajectory, *, hold: bool = 
         check_action(action, run)
         site, do = _do(action, steps.get(action.site))
         if site in does:
-            raise ActionError(f"do {action.do} at {action.site}", "another action is already done there", "Ask one of them.")
+            raise ActionError(
+                f"do {action.do} at {action.site}", "another action is already done there", "Ask one of them."
+            )
         does[site] = do
         first = min(first, position[action.site])
         if site == action.site and isinstance(do, Put):
@@ -79,7 +81,7 @@ def compile_actions(actions: Iterable[Action], run: Trajectory, *, hold: bool = 
     return Intervention(does | {site: Put(facts[site]) for site in held}, frozenset(put), frozenset(held))
 
 
-def _do(action: Action, step: InputStep | ModelStep | ToolStep | None) -> tuple[str, Do]:
+def _do(action: Action, step: InputStep | ModelStep | ToolStep | None) -> tuple[str, Do]:  # noqa: PLR0911 one a kind
     """The site of the world that an action touches, and what it does there."""
     match action, step:
         case ResultAction(), _:

@@ -10,7 +10,7 @@ The world is a plain Python program. Its structural equations, with the noise th
 | ``agent/n.request`` | the conversation so far, put to that model | none |
 | ``agent/n`` | u(request): the model's reply | response function pinned at the recorded request |
 | ``search/n.call`` | the call that the reply makes | none |
-| ``search/n`` | u(tool(state, call)), state being the fold of all calls | u(re-executed) = recorded; identity elsewhere |
+| ``search/n`` | u(tool(state, call)), state = fold of all calls | u(re-executed) = recorded; identity elsewhere |
 | ``outcome/s`` | u(judge(state, conversation)) | the same |
 
 A reply to a request that is not pinned is what the recording does not settle. The
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Trajectory
 
 __all__ = ["ScriptTurn", "environment_ref", "facts_of", "script_of"]
-
 
 
 @dataclass(frozen=True, slots=True)

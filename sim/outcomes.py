@@ -54,10 +54,10 @@ def outcome_of(name: str, factual: Score, paths: Sequence[Path], level: float, *
 def score_estimate(name: str, factual: Score, paths: Sequence[Path], level: float, *, assumed: str | None) -> Estimate:
     """The counterfactual mean of a score: sum over paths of weight times score.
 
-    Exact where no path drew anything. Where replies were drawn from recorded runs, the interval is Clopper and Pearson's
-    (1934) with `effective_draws` trials: one recorded reply is one draw, however sure the model was. It is conservative
-    for scores between 0 and 1 that are no verdicts. Where a path could not go on, or no judge can say, its weight is
-    spread over the score's whole range: bounds.
+    Exact where no path drew anything. Where replies were drawn from recorded runs, the interval is Clopper and
+    Pearson's (1934) with `effective_draws` trials: one recorded reply is one draw, however sure the model was. It is
+    conservative for scores between 0 and 1 that are no verdicts. Where a path could not go on, or no judge can say,
+    its weight is spread over the score's whole range: bounds.
     """
     known = [path for path in paths if not isinstance(path.walk.scores[name], Undetermined)]
     scores = [_number(path.walk.scores[name]) for path in known]
@@ -89,8 +89,8 @@ def effective_draws(paths: Sequence[Path]) -> float | None:
     """How many independent recorded draws paths rest on; None if nothing was drawn.
 
     At the n-th draw, the recorded replies of all its places are counted and divided by the probability of coming to an
-    n-th draw; the least over n is returned. Where the same runs are followed from draw to draw, this is their number, and
-    the mean over paths is the plain mean over them.
+    n-th draw; the least over n is returned. Where the same runs are followed from draw to draw, this is their number,
+    and the mean over paths is the plain mean over them.
     """
     drawn = [[(step.source, step.draws) for step in path.walk.steps if step.draws is not None] for path in paths]
     effective = None

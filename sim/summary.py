@@ -1,12 +1,13 @@
 """One what-if asked of many runs: shares, means and changes, with intervals clustered by task.
 
-Runs of one task share its difficulty, so tasks are resampled, not runs (Cameron and Miller 2015, "A practitioner's guide
-to cluster-robust inference"). The runs that a log settles are not a random part of all runs: the mean over them is
-reported as such, and beside it the bounds over all runs, in which what is not settled may be anything.
+Runs of one task share its difficulty, so tasks are resampled, not runs (Cameron and Miller 2015, "A practitioner's
+guide to cluster-robust inference"). The runs that a log settles are not a random part of all runs: the mean over them
+is reported as such, and beside it the bounds over all runs, in which what is not settled may be anything.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import cluster_bootstrap
+from ifonly.scm.intervals import clopper_pearson, cluster_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +85,9 @@ def summarise(answers: Sequence[WhatIfAnswer], level: float = 0.95, seed: int = 
         tasks=len(set(tasks)),
         continuation=answers[0].continuation,
         verdicts={verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
-        settled_share=_mean(answered.tolist(), tasks, level, seed, "observed", None),
+        settled_share=_Mean(tasks, level, seed).of(answered.tolist(), "observed"),
         outcomes={name: _outcome(name, answers, level, seed) for name in names},
-        assumes=answers[0].assumes[:1] + ("Tasks are independent; the settled runs are no random part of all runs.",),
+        assumes=(*answers[0].assumes[:1], "Tasks are independent; the settled runs are no random part of all runs."),
     )
 
 
@@ -94,7 +95,7 @@ def _outcome(name: str, answers: Sequence[WhatIfAnswer], level: float, seed: int
     asked = [answer for answer in answers if name in answer.outcomes]
     settled = [answer for answer in asked if answer.outcomes[name].counterfactual.value is not None]
     outcomes = [answer.outcomes[name] for answer in settled]
-    tasks = [answer.task for answer in settled]
+    mean = _Mean([answer.task for answer in settled], level, seed)
     assumed = next((o.counterfactual.noise for o in outcomes if o.counterfactual.noise), None)
     factual = [float(outcome.factual) for outcome in outcomes]
     counterfactual = [_value(outcome) for outcome in outcomes]
@@ -103,9 +104,9 @@ def _outcome(name: str, answers: Sequence[WhatIfAnswer], level: float, seed: int
     return OutcomeSummary(
         runs=len(asked),
         settled=len(settled),
-        factual=_mean(factual, tasks, level, seed, "observed", None) if settled else None,
-        counterfactual=_mean(counterfactual, tasks, level, seed, "counterfactual", assumed) if settled else None,
-        change=_mean(change, tasks, level, seed, "counterfactual", assumed) if settled else None,
+        factual=mean.of(factual, "observed") if settled else None,
+        counterfactual=mean.of(counterfactual, "counterfactual", assumed) if settled else None,
+        change=mean.of(change, "counterfactual", assumed, least=-1.0) if settled else None,
         bounds=Estimate.bounded(
             float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends])), "counterfactual"
         ),
@@ -125,23 +126,41 @@ def _ends(outcome: OutcomeAnswer) -> tuple[float, float]:
     return (estimate.low, estimate.high) if estimate.value is None else (estimate.value, estimate.value)
 
 
-def _mean(
-    values: Sequence[float], tasks: Sequence[str], level: float, seed: int, rung: Rung, assumed: str | None
-) -> Estimate:
-    """A mean over runs with its interval over tasks; a single task gives no interval but the whole range."""
-    array = np.asarray(values)
-    value = float(array.mean())
-    low, high = (min(0.0, float(array.min())), max(1.0, float(array.max())))
-    clusters = len(set(tasks))
-    if clusters > 1:
-        _, (low, high) = cluster_bootstrap(tasks, lambda rows: float(array[rows].mean()), Draw(seed), level)
-    return Estimate(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        level=level,
-        effective=float(clusters),
-        rung=rung,
-        identified="assumed" if assumed else "point",
-        noise=assumed,
-    )
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """Means over runs, with intervals over tasks."""
+
+    tasks: Sequence[str]
+    level: float
+    seed: int
+
+    def of(self, values: Sequence[float], rung: Rung, assumed: str | None = None, least: float = 0.0) -> Estimate:
+        """The mean of one value a run.
+
+        The interval is the bootstrap's over tasks. Where all values are equal, resampling them shows nothing; then as
+        many tasks may differ as Clopper and Pearson's (1934) upper limit for 0 of n tasks allows, by the whole range.
+
+        Args:
+            values: one a run.
+            rung: of the estimand.
+            assumed: the noise model it rests on.
+            least: the least value that one can have; the greatest is 1.
+        """
+        array = np.asarray(values)
+        value, clusters = float(array.mean()), len(set(self.tasks))
+        if np.ptp(array) > 0 and clusters > 1:
+            draw = Draw(self.seed)
+            _, (low, high) = cluster_bootstrap(self.tasks, lambda rows: float(array[rows].mean()), draw, self.level)
+        else:
+            _, others = clopper_pearson(0, clusters, self.level)
+            low, high = value - others * (value - least), value + others * (1.0 - value)
+        return Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            level=self.level,
+            effective=float(clusters),
+            rung=rung,
+            identified="assumed" if assumed else "point",
+            noise=assumed,
+        )

@@ -8,17 +8,17 @@ drawn, a mean over enumerated paths where something was, and bounds where some p
 
 from __future__ import annotations
 
-from math import isclose
-from typing import TYPE_CHECKING
+from math import fsum, isclose
+from typing import TYPE_CHECKING, Any
 
 from ifonly.agents.environments.base import Undetermined
-from ifonly.agents.errors import ActionError, nearest
 from ifonly.agents.environments.registry import environment_of
+from ifonly.agents.errors import ActionError, nearest
 from ifonly.agents.records import ToolCall, ToolStep, message_of
 from ifonly.agents.rerun import Rerun
 from ifonly.scm.enumeration import enumerate_world
 from ifonly.scm.errors import NeverReached
-from ifonly.sim.answers import Divergence, OutcomeAnswer, StepAnswer, Verdict, WhatIfAnswer
+from ifonly.sim.answers import Divergence, StepAnswer, Verdict, WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Hold
 from ifonly.sim.intervention import compile_actions
 from ifonly.sim.lift import environment_ref, facts_of
@@ -64,28 +64,35 @@ def whatif(
     continuation = continuation or Bounds()
     rerun = Rerun(environment or environment_of(run))
     paths = counterfactual_paths(run, actions, continuation=continuation, rerun=rerun)
-    settled = sum(path.weight for path in paths if path.walk.stopped is None)
-    likeliest = max(paths, key=lambda path: path.weight)
-    steps = _side_by_side(run, likeliest.walk)
-    reasons = tuple(dict.fromkeys(_reason(p.walk.stopped) for p in paths if p.walk.stopped is not None))
+    assumed = None if continuation.exact else FREE_TEXT
     return WhatIfAnswer(
         run=run.id,
         task=run.task,
         actions=actions,
         continuation=continuation.name,
-        first_divergence=_first_divergence(steps),
-        steps=steps,
-        path_share=likeliest.weight,
-        paths=len(paths),
-        settled=settled,
         outcomes={
-            name: outcome_of(name, factual, paths, level, assumed=None if continuation.exact else FREE_TEXT)
+            name: outcome_of(name, factual, paths, level, assumed=assumed)
             for name, factual in run.outcome.scores.items()
         },
-        verdict=_verdict(settled, paths),
-        reasons=reasons,
         assumes=_assumes(run, continuation, rerun),
+        **_shown(run, paths),
     )
+
+
+def _shown(run: Trajectory, paths: Sequence[Path]) -> dict[str, Any]:
+    """What the paths show: the likeliest one beside the recording, and how much of them is settled."""
+    settled = fsum(path.weight for path in paths if path.walk.stopped is None)
+    likeliest = max(paths, key=lambda path: path.weight)
+    steps = _side_by_side(run, likeliest.walk)
+    return {
+        "first_divergence": _first_divergence(steps),
+        "steps": steps,
+        "path_share": likeliest.weight,
+        "paths": len(paths),
+        "settled": min(settled, 1.0),
+        "verdict": _verdict(settled, paths),
+        "reasons": tuple(dict.fromkeys(_reason(p.walk.stopped) for p in paths if p.walk.stopped is not None)),
+    }
 
 
 def counterfactual_paths(
@@ -177,7 +184,9 @@ def _assumes(run: Trajectory, continuation: Continuation, rerun: Rerun) -> tuple
             history.append(step.call)
             executed = rerun.result(ref, history)
             if executed != step.result:
-                lines.append(f"{step.site} does not re-execute as recorded: where its output is unchanged, the recording stands.")
+                lines.append(
+                    f"{step.site} does not re-execute as recorded; it keeps its record while its output stays."
+                )
     for name, score in rerun.score(ref, history, run.messages).items():
         if run.outcome.scores.get(name, score) != score:
             lines.append(f"Today's judge gives {name} = {score} for the recorded run, not {run.outcome.scores[name]}.")

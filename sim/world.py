@@ -183,7 +183,7 @@ class _Pass:
             if self.stopped is None:
                 self._use(sites[index], calls[index], site)
 
-    def _use(self, site: str, call: Node[ToolCall | None], caller: str) -> None:
+    def _use(self, site: str, call: Node[Any], caller: str) -> None:
         """A tool step: execute the call after all that were made before it."""
         self.history.append(call)
         if call.value is None:
@@ -211,14 +211,12 @@ class _Pass:
         if options:
             self.scripted = False
             weights = [option.count / option.total for option in options]
-            draw = endogenous(f"{site}.draw", choice(options, weights), node)
+            draw: Node[Any] = endogenous(f"{site}.draw", choice(options, weights), node)
             return endogenous(f"{site}.drawn", Function(_value), draw), draw.value
-        if isinstance(node.value, Undetermined):
-            self.stopped = node.value
-        elif isinstance(turns, Undetermined):
-            self.stopped = turns
-        else:
-            self.stopped = Undetermined(why=f"runs with this conversation did not go on with {site}", near=turns[0].run.id)
+        reasons = [value for value in (node.value, turns) if isinstance(value, Undetermined)]
+        near = None if isinstance(turns, Undetermined) else turns[0].run.id
+        other = Undetermined(why=f"runs with this conversation did not go on with {site}", near=near)
+        self.stopped = [*reasons, other][0]
         self.wants_model = kind is ModelStep
         self.steps.append(WalkStep(site, None, Provenance.UNDETERMINED, why=self.stopped))
         return node, None
@@ -260,8 +258,11 @@ class _Pass:
         judges = {name: Reexecuted(judging(self.world.rerun, name, len(self.history))) for name in names}
         scores = {name: endogenous(f"outcome/{name}", judges[name], *parents).value for name in names}
         turns = self._ask() if any(isinstance(score, Undetermined) for score in scores.values()) else ()
-        ended = () if isinstance(turns, Undetermined) else [turn.run.outcome.scores for turn in turns if not turn.step]
-        return scores | endogenous("outcome.draw", choice(ended), *parents).value if ended else scores
+        ended = [] if isinstance(turns, Undetermined) else [turn for turn in turns if turn.step is None]
+        if not ended:
+            return scores
+        draw: Node[Any] = endogenous("outcome.draw", choice([turn.run.outcome.scores for turn in ended]), *parents)
+        return {name: draw.value.get(name, score) for name, score in scores.items()}
 
 
 def _order(said: Sequence[ToolCall], tools: Sequence[ToolStep]) -> list[int]:

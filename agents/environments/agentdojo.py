@@ -16,6 +16,7 @@ import datetime
 import importlib
 import io
 import re
+import warnings
 from collections import OrderedDict
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def _package(module: str) -> Any:  # noqa: ANN401 -- the extra may be absent, so
         EnvironmentError_: it is not installed, or a package that it needs is missing.
     """
     try:
-        return importlib.import_module(f"agentdojo.{module}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(f"agentdojo.{module}")
     except ImportError as error:
         raise EnvironmentError_("the AgentDojo environment", str(error), _INSTALL) from error
 

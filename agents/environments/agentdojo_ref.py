@@ -29,6 +29,7 @@ __all__ = [
     "defence_of",
     "edition_of",
     "reference",
+    "rewrites_results",
     "settings_of",
     "without_injections",
 ]
@@ -162,3 +163,8 @@ def settings_of(ref: EnvironmentRef) -> AgentDojoSettings:
             first["msg"],
             f"Known settings: {', '.join(AgentDojoSettings.model_fields)}.",
         ) from error
+
+
+def rewrites_results(ref: EnvironmentRef | None) -> bool:
+    """Whether the run's defence stood between tools and model and changed results (`REWRITING_DEFENCES`)."""
+    return ref is not None and ref.name == NAME and ref.settings.get("defence") in REWRITING_DEFENCES

@@ -33,6 +33,7 @@ class Inflating(io.RawIOBase):
         self._file, self._limits = file, limits
         self._packed, self._unpacked = 0, 0
         self._input, self._member = b"", zlib.decompressobj(_GZIP)
+        self._ended = False
         self.problem: tuple[str, str] | None = None
 
     def readable(self) -> bool:
@@ -41,12 +42,13 @@ class Inflating(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill the buffer, at least partly; 0 at the end."""
-        while self.problem is None:
+        while self.problem is None and not self._ended:
             if self._member.eof:
                 self._input = (self._member.unused_data or self._more()).lstrip(b"\0")
                 self._member = zlib.decompressobj(_GZIP)
                 if not self._input and not self._skip_padding():
-                    return 0
+                    self._ended = True
+                    break
             # The decompressor may hold text back even when it has taken all input.
             given = self._input = self._input or self._more()
             data = self._inflate(len(buffer))

@@ -83,7 +83,7 @@ def parse_text(text: str, *, depth: int = MAX_DEPTH) -> JsonValue:
     except ValueError:
         raise _culprit_of(text) from None
     # Only text with that many brackets can be that deep, and only an escape can make a lone surrogate.
-    if text.count("{") + text.count("[") > depth:
+    if text.count("{") + text.count("[") > depth and isinstance(value, dict | list):
         _refuse_deep(value, depth)
     if "\\ud" in text or "\\uD" in text:
         _refuse_surrogates(value)
@@ -199,12 +199,12 @@ def _refuse_overlong(raw: bytes, depth: int, limit: int) -> None:
 
 def _refuse_deep(value: JsonValue, limit: int) -> None:
     level: list[Any] = [value]
-    for _ in range(limit + 1):
-        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
-        level = list(chain.from_iterable(inner))
+    for _ in range(limit):
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for item in chain.from_iterable(inner) if isinstance(item, dict | list)]
         if not level:
             return
-    path = next(path for path, _ in _walk(value) if len(path) > limit)
+    path = next(path for path, item in _walk(value) if len(path) == limit and isinstance(item, dict | list))
     raise JsonError(dotted(path[:6]) + "...", f"nested deeper than {limit}", _FLATTEN)
 
 

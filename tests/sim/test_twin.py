@@ -122,7 +122,10 @@ def test_putting_the_recorded_value_changes_nothing(messages, data):
 
 def test_what_was_measured_beside_a_step_survives_in_the_twin():
     run = sample(1, seed=5)[0]
-    steps = [s.model_copy(update={"usage": Usage(input_tokens=3, output_tokens=4)}) if s.kind == "model" else s for s in run.steps]
+    steps = [
+        s.model_copy(update={"usage": Usage(input_tokens=3, output_tokens=4)}) if s.kind == "model" else s
+        for s in run.steps
+    ]
     run = run.model_copy(update={"steps": tuple(steps)})
     assert twin(run, Rerun(Inbox())) == run
 
@@ -158,7 +161,9 @@ def test_a_later_user_turn_is_drawn_from_runs_with_the_same_conversation():
         talk("c", ("yes", "too late"), ("sorry", None), score=0.0),
     ]
     continuation = FromCorpus(Corpus(others))
-    answer = whatif(asked, [ReplyAction(site="agent/0", content="yes")], continuation=continuation, environment=Echo(False))
+    answer = whatif(
+        asked, [ReplyAction(site="agent/0", content="yes")], continuation=continuation, environment=Echo(False)
+    )
     assert answer.verdict == "answered"
     assert answer.paths == 3
     assert answer.outcomes["happy"].counterfactual.value == pytest.approx(2 / 3)

@@ -91,7 +91,9 @@ def test_dropping_the_obeying_call_with_held_replies_is_exact():
 
 
 def test_another_call_is_executed_after_the_calls_before_it():
-    answer = ask(OBEYED, CallAction(site="archive/0", tool="send_money", arguments={"to": 1, "amount": 2}), continuation=Hold())
+    answer = ask(
+        OBEYED, CallAction(site="archive/0", tool="send_money", arguments={"to": 1, "amount": 2}), continuation=Hold()
+    )
     assert steps(answer)["archive/0"].counterfactual.content == "sent; payments so far: 2"
     assert answer.outcomes["utility"].counterfactual.value == 0
 
@@ -160,7 +162,7 @@ def test_calls_only_equality_is_an_assumption():
 
 
 def test_actions_that_make_no_sense_say_so():
-    with pytest.raises(UnknownName, match="send_mony/0.*near: send_money/0"):
+    with pytest.raises(UnknownName, match=r"send_mony/0.*near: send_money/0"):
         ask(OBEYED, DropAction(site="send_mony/0"))
     with pytest.raises(ActionError, match="do result at agent/0: a model step"):
         ask(OBEYED, ResultAction(site="agent/0", content="x"))

@@ -1,0 +1,318 @@
+"""Do recorded runs happen again? Every tool call executed once more in a fresh environment, and the end scored.
+
+What is counted, and over what:
+
+- Left out of every share, and counted apart: *empty* runs (no model step), runs *stopped* by an error, which have no
+  last word to score, and runs that are only *looked up* in their own log, having no environment that executes.
+- ``calls_reproduced_share`` (byte for byte) and ``calls_equivalent_share`` (see `ifonly.agents.equivalence`) are over
+  the tool calls of the other runs but those whose defence rewrites results; ``rewritten_calls`` counts the latter and
+  the two ``..._with_rewritten`` shares are over both. A `redacted` call is neither reproduced nor equivalent.
+- ``scores_reproduced_share`` is the share of runs, of those with a recorded score, whose every score is reproduced.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter, defaultdict, deque
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, islice
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ifonly.agents.environments.agentdojo_ref import rewrites_results
+from ifonly.agents.environments.base import Undetermined
+from ifonly.agents.environments.registry import environment_of
+from ifonly.agents.equivalence import Verdict, compare
+from ifonly.agents.records import ModelStep, Record, Request, Score, ToolCall, ToolResult, ToolStep, Trajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+    from ifonly.agents.environments.base import Environment
+
+__all__ = ["CallCheck", "Differing", "RunCheck", "ScoreCheck", "Tally", "VerifyReport", "check_run", "verify"]
+
+_CHUNK = 32
+"""Runs that a process takes at a time: enough that handing them over costs nothing beside executing them."""
+
+
+class CallCheck(Record):
+    """One tool call and what executing it again gave."""
+
+    site: str
+    call: ToolCall
+    verdict: Verdict | Literal["undetermined"]
+    recorded: ToolResult
+    executed: ToolResult | Undetermined
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether nothing speaks against the call: a redacted result cannot be compared."""
+        return self.verdict in ("exact", "equivalent", "redacted")
+
+
+class ScoreCheck(Record):
+    """One recorded score and what scoring the end again gave."""
+
+    name: str
+    recorded: Score
+    executed: Score | Undetermined
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the scores are equal."""
+        return self.recorded == self.executed
+
+
+class RunCheck(Record):
+    """One run executed again; `left_out` tells why it is in no share."""
+
+    run: str
+    group: str
+    rewritten: bool
+    left_out: Literal["empty", "stopped", "looked_up"] | None
+    calls: tuple[CallCheck, ...]
+    scores: tuple[ScoreCheck, ...]
+
+    @property
+    def first_differing(self) -> CallCheck | None:
+        """The first call that is not reproduced."""
+        return next((call for call in self.calls if not call.reproduced), None)
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether every call and every score is."""
+        return self.first_differing is None and all(score.reproduced for score in self.scores)
+
+
+class Differing(Record):
+    """A run that is not reproduced, with its first differing call (if one differs) and the scores that differ."""
+
+    run: str
+    site: str | None
+    verdict: str | None
+    call: ToolCall | None
+    recorded: ToolResult | None
+    executed: ToolResult | Undetermined | None
+    scores: tuple[ScoreCheck, ...]
+
+
+class Tally(Record):
+    """Counts and shares; the module says over what. A share of nothing is None."""
+
+    runs: int
+    empty: int
+    stopped: int
+    looked_up: int
+    calls: int
+    calls_reproduced_share: float | None
+    calls_equivalent_share: float | None
+    rewritten_calls: int
+    redacted_calls: int
+    calls_reproduced_share_with_rewritten: float | None
+    calls_equivalent_share_with_rewritten: float | None
+    runs_equivalent_share: float | None
+    scored_runs: int
+    scores_reproduced_share: float | None
+
+
+class VerifyReport(Record):
+    """Tallies in total and by group (the suite, where the task names one), and the runs that differ, in order."""
+
+    total: Tally
+    by: dict[str, Tally]
+    differing: tuple[Differing, ...]
+
+
+def check_run(trajectory: Trajectory, environment: Environment) -> RunCheck:
+    """Execute a run's tool calls in order in a fresh environment, and score the end.
+
+    Calls after the first that differs are executed too: they show whether the difference spread.
+
+    Raises:
+        EnvironmentError_: the environment is not installed, or does not know the run's task.
+    """
+    steps = [step for step in trajectory.steps if isinstance(step, ToolStep)]
+    calls, scores = [], []
+    if environment.executes and trajectory.environment is not None:
+        session = environment.open(trajectory.environment)
+        for step in steps:
+            executed = session.call(step.call)
+            verdict = "undetermined" if isinstance(executed, Undetermined) else compare(step.result, executed)
+            calls.append(
+                CallCheck(site=step.site, call=step.call, verdict=verdict, recorded=step.result, executed=executed)
+            )
+        again = session.score(trajectory.messages) if trajectory.outcome.scores else {}
+        none = Undetermined(why="the environment has no such score")
+        for name, score in trajectory.outcome.scores.items():
+            scores.append(ScoreCheck(name=name, recorded=score, executed=again.get(name, none)))
+    return RunCheck(
+        run=trajectory.id,
+        group=_group(trajectory),
+        rewritten=rewrites_results(trajectory.environment),
+        left_out=_left_out(trajectory, environment),
+        calls=tuple(calls),
+        scores=tuple(scores),
+    )
+
+
+def _group(trajectory: Trajectory) -> str:
+    suite, slash, _ = trajectory.task.partition("/")
+    ref = trajectory.environment
+    return suite if slash else "none" if ref is None else ref.name
+
+
+def _left_out(trajectory: Trajectory, environment: Environment) -> Literal["empty", "stopped", "looked_up"] | None:
+    if not any(isinstance(step, ModelStep) for step in trajectory.steps):
+        return "empty"
+    if trajectory.outcome.error is not None:
+        return "stopped"
+    return None if environment.executes else "looked_up"
+
+
+def verify(
+    trajectories: Iterable[Trajectory],
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> VerifyReport:
+    """Check runs in parallel processes; the report does not depend on how many.
+
+    Args:
+        trajectories: the runs; taken as they are needed, not all at once.
+        workers: processes; as many as there are processors where None. One, or few runs, need no process.
+        progress: called with the number of runs checked so far.
+
+    Raises:
+        EnvironmentError_: as in `check_run`.
+        KeyboardInterrupt: the user's; the processes are ended first.
+    """
+    briefs, differing = list[_Brief](), list[Differing]()
+    for brief, difference in _checked(trajectories, workers or os.cpu_count() or 1):
+        briefs.append(brief)
+        if difference is not None:
+            differing.append(difference)
+        if progress is not None:
+            progress(len(briefs))
+    groups = defaultdict[str, list[_Brief]](list)
+    for brief in briefs:
+        groups[brief.group].append(brief)
+    return VerifyReport(
+        total=_tally(briefs),
+        by={group: _tally(members) for group, members in sorted(groups.items())},
+        differing=tuple(differing),
+    )
+
+
+class _Brief(NamedTuple):
+    """What the report needs of a run: small, for it goes from process to process."""
+
+    group: str
+    left_out: str | None
+    rewritten: bool
+    verdicts: Counter[str]
+    scored: bool
+    scores_reproduced: bool
+
+
+def _brief(trajectory: Trajectory) -> tuple[_Brief, Differing | None]:
+    check = check_run(trajectory, environment_of(trajectory))
+    verdicts = Counter(call.verdict for call in check.calls)
+    scores_reproduced = all(score.reproduced for score in check.scores)
+    brief = _Brief(check.group, check.left_out, check.rewritten, verdicts, bool(check.scores), scores_reproduced)
+    return brief, None if check.left_out or check.reproduced else _difference(check)
+
+
+def _difference(check: RunCheck) -> Differing:
+    first = check.first_differing
+    return Differing(
+        run=check.run,
+        site=first and first.site,
+        verdict=first and first.verdict,
+        call=first and first.call,
+        recorded=first and first.recorded,
+        executed=first and first.executed,
+        scores=tuple(score for score in check.scores if not score.reproduced),
+    )
+
+
+def _briefs(trajectories: list[Trajectory]) -> list[tuple[_Brief, Differing | None]]:
+    return [_brief(trajectory) for trajectory in trajectories]
+
+
+def _checked(trajectories: Iterable[Trajectory], workers: int) -> Iterator[tuple[_Brief, Differing | None]]:
+    """The checks in the order of the runs, with no more runs in memory than keep the processes busy."""
+    runs = iter(trajectories)
+    first = list(islice(runs, _CHUNK))
+    if workers == 1 or len(first) < _CHUNK:
+        for trajectory in chain(first, runs):
+            yield _brief(trajectory)
+        return
+    chunks = chain([first], iter(lambda: list(islice(runs, _CHUNK)), []))
+    # Not fork: the caller may hold threads (torch, a progress bar), which a forked process inherits broken.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent)
+    waiting = deque[Future[list[tuple[_Brief, Differing | None]]]]()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(_briefs, [_light(run) for run in chunk]))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _light(trajectory: Trajectory) -> Trajectory:
+    """The run without what its requests repeat: no check reads them, and they are most of its bytes."""
+    steps = [
+        step.model_copy(update={"request": Request(model="", messages=())}) if isinstance(step, ModelStep) else step
+        for step in trajectory.steps
+    ]
+    return trajectory.model_copy(update={"steps": tuple(steps)})
+
+
+def _tally(briefs: list[_Brief]) -> Tally:
+    left_out = Counter(brief.left_out for brief in briefs)
+    counted = [brief for brief in briefs if brief.left_out is None]
+    plain = _verdicts(brief for brief in counted if not brief.rewritten)
+    rewritten = _verdicts(brief for brief in counted if brief.rewritten)
+    both = plain + rewritten
+    scored = [brief for brief in counted if brief.scored]
+    return Tally(
+        runs=len(briefs),
+        empty=left_out["empty"],
+        stopped=left_out["stopped"],
+        looked_up=left_out["looked_up"],
+        calls=plain.total(),
+        calls_reproduced_share=_share(plain["exact"], plain.total()),
+        calls_equivalent_share=_share(plain["exact"] + plain["equivalent"], plain.total()),
+        rewritten_calls=rewritten.total(),
+        redacted_calls=both["redacted"],
+        calls_reproduced_share_with_rewritten=_share(both["exact"], both.total()),
+        calls_equivalent_share_with_rewritten=_share(both["exact"] + both["equivalent"], both.total()),
+        runs_equivalent_share=_share(sum(map(_equivalent, counted)), len(counted)),
+        scored_runs=len(scored),
+        scores_reproduced_share=_share(sum(brief.scores_reproduced for brief in scored), len(scored)),
+    )
+
+
+def _verdicts(briefs: Iterable[_Brief]) -> Counter[str]:
+    total = Counter[str]()
+    for brief in briefs:
+        total.update(brief.verdicts)
+    return total
+
+
+def _equivalent(brief: _Brief) -> bool:
+    """Whether no call of the run differs; what was redacted does not count."""
+    return not brief.verdicts["differs"] and not brief.verdicts["undetermined"]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
