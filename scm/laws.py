@@ -265,6 +265,7 @@ def _unchecked(law: Distribution) -> Distribution:
     # A particle outside the support has weight 0; torch's own check would stop all the others with it.
     new = copy.copy(law)
     new._validate_args = False
-    if hasattr(new, "base_dist"):
-        new.base_dist = _unchecked(new.base_dist)
+    for name, part in vars(law).items():
+        if isinstance(part, Distribution):
+            setattr(new, name, _unchecked(part))
     return new
