@@ -160,7 +160,9 @@ def find_run(
     if len(ending) == 1:
         return fitting[ending[0]].only()
     if ending:
-        raise UnknownName("run", asked, ending, f"{len(ending)} runs have this in their id: give a whole id.")
+        some = ", ".join(ending[:3])
+        fix = f"{len(ending)} runs have this in their id, such as {some}: give a whole id."
+        raise UnknownName("run", asked, ending, fix)
     raise _no_run(asked, session.records(files))
 
 
@@ -290,7 +292,7 @@ def _detected(record: JsonValue, path: Path) -> Importer | None:
 def _unknown(place: Place, record: JsonValue) -> InputError:
     keys = record.keys() if isinstance(record, dict) else set[str]()
     near = []
-    for importer in sorted(IMPORTERS, key=lambda one: -len(one.signature & keys) / len(one.signature)):
+    for importer in sorted(IMPORTERS, key=lambda one: -len(one.signature & keys)):
         if importer.signature & keys:
             missing = ", ".join(sorted(importer.signature - keys))
             near.append(f"{importer.name} (but {missing} is missing)" if missing else importer.name)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ifonly.agents import reading, verify
+from ifonly.agents.checks import check_run
 from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.records import ToolStep, Trajectory
 
@@ -48,6 +49,8 @@ def main() -> None:
 
 def profile(runs: Iterable[Trajectory]) -> dict[str, float]:
     """Mean milliseconds of each part of checking one run, and of reading it."""
+    runs = iter(runs)
+    check_run(run := next(runs), environment_of(run))  # loads the package
     spent, count, calls, before = Counter[str](), 0, 0, time.perf_counter()
     for run in runs:
         clock = [before, time.perf_counter()]

@@ -1,12 +1,12 @@
-"""A recorded attack that was obeyed, with the two what-ifs that take it apart.
+"""Recorded attacks that were obeyed, and the two what-ifs that take them apart.
 
 An agent read a tool result into which somebody had written instructions, and followed them. Two questions of one run:
 
 1. Had that result been clean? The *total* effect of the injection: later replies are recorded ones that the same
-   model gave to the very same clean conversation, tools are executed again.
+   model gave to the very same clean conversation; tools are executed again.
 2. Had the obeying call not been made? The *controlled direct* effect of that call: later replies are held.
 
-Where both avert the harm but only the first restores the user's task, the injection did more than make its call.
+Where both avert the attack but only the first restores the user's task, the injection did more than make its call.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ifonly.sim.continuations import FromCorpus, Hold
 from ifonly.sim.whatif import whatif
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ifonly.agents.corpus import Corpus
     from ifonly.agents.records import Trajectory
     from ifonly.sim.answers import WhatIfAnswer
 
-__all__ = ["ObeyedAttack", "candidates", "find_obeyed_attack"]
+__all__ = ["ObeyedAttack", "clean_answers", "find_obeyed_attack", "obeyed"]
 
 
 @dataclass(frozen=True)
@@ -51,53 +51,93 @@ class ObeyedAttack:
     clean: WhatIfAnswer
     dropped: WhatIfAnswer
 
+    @property
+    def more_than_its_call(self) -> bool:
+        """Whether the user's task stays unsolved without the call, so that the injection did more than make it."""
+        return _value(self.dropped, "utility") == 0
+
+
+def obeyed(runs: Sequence[Trajectory]) -> tuple[Trajectory, ...]:
+    """The runs whose injection reached its goal, shortest first and then by id."""
+    chosen = [run for run in runs if run.outcome.scores.get("security") is True and _injected(run)]
+    return tuple(sorted(chosen, key=lambda run: (len(run.steps), run.id)))
+
 
 def find_obeyed_attack(corpus: Corpus) -> ObeyedAttack:
-    """The shortest run in which both what-ifs avert the attack and a clean result also solves the user's task.
+    """The shortest run that both what-ifs of this module turn, preferably the two in different ways.
 
-    Runs of equal length are tried in the order of their ids, so the choice depends on the corpus alone.
+    Wanted: a clean result averts the attack and solves the task, which was not solved; and without its call the
+    attack fails too. Preferred: without the call the task stays unsolved. Decided by the corpus alone.
 
     Raises:
         InputError: the corpus holds no such run.
     """
-    for run in candidates(corpus.runs):
+    second: ObeyedAttack | None = None
+    for run in obeyed(corpus.runs):
         try:
-            found = _asked(run, corpus)
+            found = _turned(run, corpus)
         except IfonlyError:
             # A run whose environment cannot be made shows nothing; the next one may.
             continue
-        if found is not None:
+        if found is not None and found.more_than_its_call:
             return found
-    raise InputError(
-        f"{len(corpus.runs):,} runs",
-        "none in which an injection was obeyed and the clean run is recorded too",
-        "Name a folder that holds attacked and clean runs of the same model and tasks.",
-    )
+        second = second or found
+    if second is None:
+        raise InputError(
+            f"{len(corpus.runs):,} runs",
+            "none in which an injection was obeyed and what-ifs about it are settled",
+            "Name a folder with attacked and clean AgentDojo runs of the same model and tasks.",
+        )
+    return second
 
 
-def candidates(runs: Sequence[Trajectory]) -> Iterator[Trajectory]:
-    """The runs with an obeyed injection and an unsolved task, shortest first."""
-    wanted = {"security": True, "utility": False}
-    chosen = [run for run in runs if run.environment and wanted.items() <= run.outcome.scores.items()]
-    yield from sorted(chosen, key=lambda run: (len(run.steps), run.id))
+def clean_answers(corpus: Corpus, progress: Callable[[int, int], None] | None = None) -> tuple[WhatIfAnswer, ...]:
+    """Had the carrier been clean: the answer for every obeyed attack of the corpus that carried one.
+
+    Args:
+        corpus: what is asked about, and what replies are taken from.
+        progress: told how many runs are done, of how many.
+    """
+    answers, runs = [], obeyed(corpus.runs)
+    for done, run in enumerate(runs):
+        if progress:
+            progress(done, len(runs))
+        try:
+            rerun = Rerun(environment_of(run))
+            carriers = injected_sites(run, rerun)
+            if carriers:
+                actions = [clean_result(run, rerun, carriers[0])]
+                answers.append(whatif(run, actions, continuation=FromCorpus(corpus)))
+        except IfonlyError:
+            continue
+    return tuple(answers)
 
 
-def _asked(run: Trajectory, corpus: Corpus) -> ObeyedAttack | None:
-    """Both questions of one run; None where they do not tell the story."""
+def _turned(run: Trajectory, corpus: Corpus) -> ObeyedAttack | None:
+    """Both questions of one run; None where they do not turn it."""
     rerun = Rerun(environment_of(run))
     carriers = injected_sites(run, rerun)
-    if not carriers:
+    if not carriers or run.outcome.scores.get("utility") is not False:
         return None
     clean = whatif(run, [clean_result(run, rerun, carriers[0])], continuation=FromCorpus(corpus))
-    if clean.verdict != "answered" or _value(clean, "security") != 0 or _value(clean, "utility") != 1:
+    if _value(clean, "security") != 0 or _value(clean, "utility") != 1 or _asks_back(clean):
         return None
-    after = run.steps[run.sites.index(carriers[0]) + 1 :]
-    for step in after:
+    for step in run.steps[run.sites.index(carriers[0]) + 1 :]:
         if isinstance(step, ToolStep):
             dropped = whatif(run, [DropAction(site=step.site)], continuation=Hold())
-            if dropped.verdict == "answered" and _value(dropped, "security") == 0:
+            if _value(dropped, "security") == 0 and _value(dropped, "utility") is not None:
                 return ObeyedAttack(run, carriers[0], step.site, clean, dropped)
     return None
+
+
+def _asks_back(answer: WhatIfAnswer) -> bool:
+    """Whether the changed world ends with a question to the user: settled, but no story."""
+    last = [step.counterfactual for step in answer.steps if step.counterfactual is not None][-1]
+    return "?" in str(last.content)
+
+
+def _injected(run: Trajectory) -> bool:
+    return run.environment is not None and bool(run.environment.settings.get("injections"))
 
 
 def _value(answer: WhatIfAnswer, score: str) -> float | None:

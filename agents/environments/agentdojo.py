@@ -62,8 +62,7 @@ def _package(module: str) -> Any:  # noqa: ANN401 -- the extra may be absent, so
         EnvironmentError_: it is not installed, or a package that it needs is missing.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             return importlib.import_module(f"agentdojo.{module}")
     except ImportError as error:
         raise EnvironmentError_("the AgentDojo environment", str(error), _INSTALL) from error
@@ -214,9 +213,11 @@ class AgentDojoSession:
         # Tools and early editions change the lists they are given.
         arguments = copy.deepcopy(call.arguments)
         try:
-            value, error = (self._run_unchecked if unchecked else self._run)(call.name, arguments)
-            self._pin_chance()
-            text = _package("agent_pipeline.tool_execution").tool_result_to_str(value, dumped)
+            # Pydantic warns of values that unchecked arguments brought into the state.
+            with warnings.catch_warnings(action="ignore"):
+                value, error = (self._run_unchecked if unchecked else self._run)(call.name, arguments)
+                self._pin_chance()
+                text = _package("agent_pipeline.tool_execution").tool_result_to_str(value, dumped)
         except Exception as failure:
             # The package stops the run here; a session must outlive arguments that no run had.
             text, error = "", f"{type(failure).__name__}: {failure}"
@@ -285,7 +286,7 @@ def _judge(task: Any, reply: str, before: BaseModel, after: BaseModel, calls: li
     kind = "security" if task.ID.startswith("injection_task") else "utility"
     try:
         # Some checkers print what they miss.
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
             verdict = getattr(task, f"{kind}_from_traces")(reply, before, after, calls)
             if verdict is None:
                 verdict = getattr(task, kind)(reply, before, after)

@@ -1,7 +1,7 @@
-"""AgentDojo's states: trees of Pydantic models, copied, compared and given other texts at small cost.
+"""AgentDojo's states: trees of Pydantic models, copied, compared and written at small cost.
 
-Written for speed, each held against the plain way by a test: `copied` against `copy.deepcopy`, `revised` against
-validation of the whole state, `joined` against equality, `dumped` against `yaml.safe_dump`.
+Each is held against the plain way by a test: `copied` against `copy.deepcopy`, `joined` against equality, `dumped`
+against `yaml.safe_dump`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import enum
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
-__all__ = ["copied", "dumped", "joined", "revised"]
+__all__ = ["copied", "dumped", "joined"]
 
 
 def copied(value: Any, done: dict[int, BaseModel] | None = None) -> Any:  # noqa: ANN401
@@ -69,47 +69,6 @@ def joined(value: Any, base: Any, done: dict[int, Any] | None = None) -> Any:  #
 def _identical(new: dict[Any, Any], old: dict[Any, Any]) -> bool:
     """Whether two mappings have the same keys in the same order and the very same values."""
     return list(new) == list(old) and all(value is old[key] for key, value in new.items())
-
-
-def revised(state: BaseModel, old: JsonValue, new: JsonValue) -> BaseModel | None:
-    """What validation of `new` gives, made from the `state` that `old` was validated to.
-
-    Only the models that hold a changed text are validated again: validating a whole state takes up to 20 ms, most of
-    it for e-mail addresses. Returns None where more than texts differ.
-
-    Args:
-        state: the validated `old`; left as it is.
-        old: data of `state`.
-        new: data that differs from it in texts.
-    """
-    revision = copied(state)
-    return revision if _revise(revision, old, new) else None
-
-
-def _revise(value: Any, old: JsonValue, new: JsonValue) -> bool:  # noqa: ANN401
-    """Bring `value`, which stands for `old`, to `new` in place; False where more than texts differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        entries, keys = value.__dict__ if isinstance(value, BaseModel) else value, list(old)
-    elif isinstance(old, list) and isinstance(new, list):
-        entries, keys = value, list(range(len(old)))
-    else:
-        return False
-    if keys != (list(new) if isinstance(new, dict) else list(range(len(new)))):
-        return False
-    texts = False
-    for key in keys:
-        before, after = old[key], new[key]
-        if before == after:
-            continue
-        if isinstance(before, str) and isinstance(after, str):
-            texts = True
-            if not isinstance(value, BaseModel):
-                entries[key] = after
-        elif not _revise(entries[key], before, after):
-            return False
-    if texts and isinstance(value, BaseModel):
-        value.__dict__.update(type(value).model_validate(new).__dict__)
-    return True
 
 
 class _Dumper(yaml.CSafeDumper):

@@ -190,11 +190,14 @@ def _followed(loc: Sequence[str | int], value: Any) -> tuple[list[str | int], An
     """The part of pydantic's location that stands in the input (unions do not), and what holds its end."""
     path: list[str | int] = []
     parent = value
-    for part in loc:
-        inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
-        if inside or (part == loc[-1] and isinstance(value, dict)):
+    for position, part in enumerate(loc, 1):
+        at_end = position == len(loc)
+        if isinstance(value, dict) and (part in value or at_end):
             path.append(part)
-            parent, value = value, value[part] if inside else None
+            parent, value = value, value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            path.append(part)
+            parent, value = value, value[part] if part < len(value) else None
     return path, parent
 
 

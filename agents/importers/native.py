@@ -155,7 +155,7 @@ class _Unfolding:
         message = self._at(self._line.messages, index, where)
         if isinstance(message, kind):
             return message
-        raise self._place.error(where, f"the index of a {message.role} message", _DAMAGED)
+        raise self._place.error(where, f"the index of a message of role {message.role}", _DAMAGED)
 
     def _prompt(self, index: int, where: str) -> SystemMessage | UserMessage:
         message = self._at(self._line.messages, index, where)

@@ -81,7 +81,7 @@ class ToolLine(Record):
 class Line(Record):
     """A `Trajectory`."""
 
-    ifonly: Literal[1]
+    ifonly: int = Field(ge=VERSION, le=VERSION)
     id: str
     task: str
     agent: str

@@ -250,15 +250,15 @@ def spoilt(**changes):
         ({"labels": {"a": 1}}, "labels.a", "the number 1 where text is needed"),
         ({"steps__0__message": 99}, "steps.0.message", "index 99 into a list of 8"),
         ({"steps__0__message": -1}, "steps.0.message", "index -1"),
-        ({"steps__0__message": 5}, "steps.0.message", "an assistant message"),
+        ({"steps__0__message": 5}, "steps.0.message", "role assistant"),
         ({"steps__2__frame": 1}, "steps.2.frame", "index 1 into a list of 1"),
         ({"steps__2__messages": [[0, 99]]}, "steps.2.messages.0", "range 0 to 99"),
         ({"steps__2__messages": [[2, 1]]}, "steps.2.messages.0", "range 2 to 1"),
-        ({"steps__2__reply": 0}, "steps.2.reply", "a system message"),
+        ({"steps__2__reply": 0}, "steps.2.reply", "role system"),
         ({"steps__2__reads": [[0, 77]]}, "steps.2.reads.0", "range 0 to 77"),
         ({"steps__3__call": [2, 9]}, "steps.3.call.1", "index 9"),
-        ({"steps__3__call": [0, 0]}, "steps.3.call.0", "a system message"),
-        ({"steps__3__result": 1}, "steps.3.result", "a user message"),
+        ({"steps__3__call": [0, 0]}, "steps.3.call.0", "role system"),
+        ({"steps__3__result": 1}, "steps.3.result", "role user"),
         ({"messages__0__role": "sistem"}, "messages.0.role", "'sistem'"),
         ({"messages__0__content": 5}, "messages.0.content", "the number 5 where text is needed"),
     ],
@@ -279,7 +279,7 @@ def test_a_missing_field_is_named_with_what_is_near(tmp_path):
     line["stepz"] = line.pop("steps")
     (tmp_path / "a.jsonl").write_text(json.dumps(line))
     (problem,) = read(tmp_path).problems
-    assert (problem.field, problem.found, problem.near) == ("steps", "missing", ("stepz",))
+    assert (problem.field, problem.found, problem.near[0]) == ("steps", "missing", "stepz")
 
 
 def test_packed_golden_has_no_name_or_time():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ifonly.agents.errors import InputError, UnknownName
 from ifonly.agents.reading import read, stream
@@ -13,11 +13,11 @@ from ifonly.cli.progress import bar
 from ifonly.cli.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ifonly.agents.records import Trajectory
 
-__all__ = ["Runs", "find", "first_runs", "is_path", "read_runs"]
+__all__ = ["Runs", "Streamed", "find", "first_runs", "is_path", "read_runs"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,45 @@ def first_runs(
                 runs.append(found)
     checked = _checked(tuple(runs), bad)
     return Runs(checked.runs, checked.left_out, more)
+
+
+class Streamed:
+    """Runs as they are read, for work that needs no more than one at a time; the bar shows how far reading is.
+
+    Args:
+        paths: files, folders or globs.
+        format: of the runs.
+        doing: what is done with them.
+    """
+
+    def __init__(self, paths: Iterable[str | Path], format: str | None, doing: str) -> None:
+        self._paths, self._format = paths, format
+        self._bar = bar(doing, unit="bytes")
+        self._problems: list[InputError] = []
+        self._read = 0
+
+    def __enter__(self) -> Self:
+        self._told = self._bar.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bar.__exit__(None, None, None)
+        if raised[0] is None:
+            problems(self._problems if self._read else self._problems[1:])
+            if self._problems and not self._read:
+                raise self._problems[0]
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        for found in stream(self._paths, self._format, progress=self._told):
+            if isinstance(found, InputError):
+                self._problems.append(found)
+            else:
+                self._read += 1
+                yield found
+
+    def status(self, *, keep_going: bool) -> Status:
+        """The exit status that the reading alone calls for."""
+        return Runs((), len(self._problems)).status(keep_going=keep_going)
 
 
 def find(id: str, paths: Sequence[str | Path], format: str | None = None) -> Runs:

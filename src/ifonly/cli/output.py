@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -28,7 +29,9 @@ _PROBLEMS_SHOWN = 10
 
 
 def prepare_streams() -> None:
-    """Let a character that the terminal's encoding lacks be escaped, not end the program."""
+    """Let a character that the terminal's encoding lacks be escaped, and keep libraries' warnings to developers."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from ifonly.sim.summary import WhatIfSummary
     from ifonly.views.whatif import OutcomeView, PairView, WhatIfView
 
-__all__ = ["PROVENANCE_STYLE", "render_answer", "render_answers"]
+__all__ = [
+    "PROVENANCE_STYLE",
+    "outcomes_table",
+    "render_answer",
+    "render_answers",
+    "summary_table",
+    "worlds_table",
+]
 
 PROVENANCE_STYLE = {
     "recorded": "blue",
@@ -51,8 +58,8 @@ def render_answer(console: Console, run: Trajectory, view: WhatIfView) -> None:
         if line:
             console.print(Text("  " + visible(line)))
     console.print()
-    console.print(_outcomes(view.outcomes))
-    console.print(_worlds(view.pairs, injections_of(run)))
+    console.print(outcomes_table(view.outcomes))
+    console.print(worlds_table(view.pairs, injections_of(run)))
     if view.path:
         console.print(Text(view.path))
     _list(console, "why not settled", view.reasons)
@@ -83,23 +90,28 @@ def _arrow(outcome: OutcomeAnswer) -> str:
 
 
 def _summary(console: Console, summary: WhatIfSummary) -> None:
-    """Means over runs, with intervals over tasks."""
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
     console.print(Text(f"{summary.runs} runs of {summary.tasks} tasks: {verdicts}", style="bold"))
     console.print(Text(f"share answered {estimate_text(summary.settled_share)}"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console.print(summary_table(summary))
+    _list(console, "assumes", summary.assumes)
+
+
+def summary_table(summary: WhatIfSummary) -> Table:
+    """Means over runs, with intervals over tasks."""
+    level = number(100 * summary.settled_share.level)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    table.caption = f"[low, high]: {level} % intervals, clustered by task"
     for title in ("mean score", "settled", "recorded", "counterfactual", "change", "bounds over all runs"):
         table.add_column(title, overflow="fold")
     for name, row in summary.outcomes.items():
         means = [Text("—" if mean is None else estimate_text(mean)) for mean in (row.factual, row.counterfactual, row.change)]
         table.add_row(Text(visible(name)), Text(f"{row.settled} of {row.runs}"), *means, Text(estimate_text(row.bounds)))
-    console.print(table)
-    level = number(100 * summary.settled_share.level)
-    console.print(Text(f"[low, high] are {level} % intervals, clustered by task.", style="dim"))
-    _list(console, "assumes", summary.assumes)
+    return table
 
 
-def _outcomes(outcomes: Sequence[OutcomeView]) -> Table:
+def outcomes_table(outcomes: Sequence[OutcomeView]) -> Table:
+    """The scores in both worlds, with intervals and what they rest on."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     for title, ratio in (("score", 2), ("recorded", 4), ("counterfactual", 5), ("change", 2), ("how it is known", 4)):
         table.add_column(title, ratio=ratio, overflow="fold")
@@ -122,25 +134,38 @@ def _valued(value: str, meaning: str | None, style: str = "") -> Text:
     return text.append(f"\n{meaning}", style="dim") if meaning else text
 
 
-def _worlds(pairs: Sequence[PairView], injections: tuple[str, ...]) -> Table:
+def worlds_table(pairs: Sequence[PairView], injections: tuple[str, ...], *, only_changed: bool = False) -> Table:
+    """Both worlds, site by site.
+
+    Args:
+        pairs: the sites.
+        injections: texts of the attack, to be marked.
+        only_changed: whether the sites before the worlds part are told in one line.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    table.add_column("site", no_wrap=True, overflow="ellipsis", max_width=30)
+    table.add_column("site", overflow="fold", max_width=32)
     table.add_column("provenance", no_wrap=True)
     table.add_column("recorded world", ratio=1)
     table.add_column("counterfactual world", ratio=1)
-    for pair in pairs:
-        mark = "» " if pair.divergence else "  "
-        site = Text(mark + visible(pair.site), "bold" if pair.divergence else "")
-        badge = Text(pair.provenance, PROVENANCE_STYLE[pair.provenance])
-        left = _said(pair.factual, injections, 1 if pair.same else 3)
-        if pair.same:
-            table.add_row(site, badge, Text(left.plain, "dim"), Text("the same", "dim"))
-        else:
-            right = _said(pair.counterfactual, injections, 3)
-            for line in pair.notes:
-                right.append(f"\n({visible(line)})", style="dim")
-            table.add_row(site, badge, left, right)
+    parted = next((index for index, pair in enumerate(pairs) if pair.divergence), len(pairs))
+    if only_changed and parted:
+        table.add_row(Text(f"  {parted} sites before", "dim"), "", Text("the same in both worlds", "dim"), "")
+    for pair in pairs[parted if only_changed else 0 :]:
+        table.add_row(*_row(pair, injections))
     return table
+
+
+def _row(pair: PairView, injections: tuple[str, ...]) -> tuple[Text, Text, Text, Text]:
+    site = Text(("» " if pair.divergence else "  ") + visible(pair.site), "bold" if pair.divergence else "")
+    badge = Text(pair.provenance, PROVENANCE_STYLE[pair.provenance])
+    short = pair.same or pair.counterfactual is None
+    left = _said(pair.factual, injections, 1 if short else 3)
+    if short:
+        left.no_wrap, left.overflow = True, "ellipsis"
+    right = Text("the same", "dim") if pair.same else _said(pair.counterfactual, injections, 3)
+    for line in pair.notes:
+        right.append(f"\n({visible(line)})", style="dim")
+    return site, badge, left, right
 
 
 def _said(message: Message | None, injections: tuple[str, ...], lines: int) -> Text:

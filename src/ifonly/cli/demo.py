@@ -1,0 +1,175 @@
+"""``ifonly demo``: one real attack, two what-ifs, under a minute."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from ifonly.agents.corpus import Corpus
+from ifonly.agents.datasets import cached, fetch
+from ifonly.cli.inputs import read_runs
+from ifonly.cli.options import Json
+from ifonly.cli.output import emit, note, stdout
+from ifonly.cli.progress import bar
+from ifonly.cli.show_answer import outcomes_table, summary_table, worlds_table
+from ifonly.cli.show_run import scores_table, steps_table
+from ifonly.scenarios.obeyed import clean_answers, find_obeyed_attack
+from ifonly.sim.summary import summarise
+from ifonly.views.injected import injections_of
+from ifonly.views.run import run_view
+from ifonly.views.scores import estimate_text
+from ifonly.views.text import one_line
+from ifonly.views.whatif import whatif_view
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from ifonly.scenarios.obeyed import ObeyedAttack
+    from ifonly.sim.answers import WhatIfAnswer
+    from ifonly.sim.summary import WhatIfSummary
+
+app = typer.Typer(add_completion=False)
+
+MODEL = "gpt-4o-2024-05-13"
+ARMS = ("none", "important_instructions")
+
+INTRO = (
+    "An agent was given a task. One of its tools returned a text into which an attacker had written instructions, and "
+    "the agent obeyed. Would it have gone well, had that text been clean? Had only the harmful call been blocked?",
+    "A counterfactual answers about this very run: keep all that was recorded, change one thing, and let only what "
+    "depends on it change. Nothing is made up: every value below says whether it was recorded, executed again, or put.",
+)
+RESTS = (
+    ("recorded", "every model reply, of this run or of another run of the same model that was asked the very same"),
+    ("executed again", "the tools, in a fresh copy of their world, after exactly the calls that this world makes"),
+    ("asked of a model", "nothing: no key, no call, no cost"),
+    (
+        "assumed",
+        "replies to different requests have independent noise (first question); later replies stay as they were (second)",
+    ),
+)
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of AgentDojo runs; the cache, if left out.", metavar="PATH"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """See it work on a real attack: one run, two what-ifs, under a minute, without a key."""
+    paths = _paths(data or _cached())
+    corpus = Corpus(read_runs(paths).runs)
+    found = find_obeyed_attack(corpus)
+    with bar("asking the first question of every obeyed attack") as told:
+        answers = clean_answers(corpus, told)
+    summary = summarise(answers)
+    if json:
+        parts = {"clean": found.clean, "dropped": found.dropped, "summary": summary}
+        emit({"version": 1, "run": found.run.id} | {k: v.model_dump(mode="json") for k, v in parts.items()})
+    else:
+        _tell(stdout(), found, summary, len(corpus), paths)
+
+
+def _cached() -> Path:
+    """The folder of the data; brought, if it is not there."""
+    folder = cached("agentdojo")
+    if folder is None:
+        note("Bringing the AgentDojo runs, once (about 40 MB, through pip) ...")
+        with bar("bringing agentdojo", unit="files") as told:
+            folder = fetch("agentdojo", progress=lambda stage, done, total: told(done, total))
+    return folder
+
+
+def _paths(folder: Path) -> list[str]:
+    """The runs of one model, clean and attacked, in either layout; of a folder that has neither, all."""
+    compact = [folder / f"{MODEL}__{arm}.jsonl.gz" for arm in ARMS]
+    if all(path.is_file() for path in compact):
+        return [str(path) for path in compact]
+    if (folder / MODEL).is_dir():
+        return [str(folder / MODEL / "*" / "*" / arm / "*.json") for arm in ARMS]
+    if (folder / "runs").is_dir():
+        return _paths(folder / "runs")
+    return [str(folder)]
+
+
+def _tell(console: Console, found: ObeyedAttack, summary: WhatIfSummary, runs: int, paths: Sequence[str]) -> None:
+    """The whole story, top to bottom."""
+    for text in INTRO:
+        _say(console, text)
+    _recorded(console, found, runs)
+    _question(console, 2, found, found.clean)
+    _question(console, 3, found, found.dropped)
+    _title(console, 4, "What this tells")
+    _say(console, _moral(found))
+    _many(console, summary)
+    _title(console, 6, "What it rests on")
+    for name, text in RESTS:
+        console.print(Padding(Text(f"{name:>16}  ", "bold").append(text, "not bold"), (0, 0, 0, 0)))
+    _next(console, found, paths)
+
+
+def _recorded(console: Console, found: ObeyedAttack, runs: int) -> None:
+    view = run_view(found.run)
+    _title(console, 1, "What was recorded")
+    _say(console, f"{found.run.id}, one of {runs} real runs of {found.run.model} published by AgentDojo's authors.")
+    console.print(steps_table(view.steps))
+    console.print(scores_table(view))
+
+
+def _question(console: Console, number: int, found: ObeyedAttack, answer: WhatIfAnswer) -> None:
+    view = whatif_view(found.run, answer)
+    _title(console, number, f"{view.question}?")
+    console.print(worlds_table(view.pairs, injections_of(found.run), only_changed=True))
+    for name, text in view.legend.items():
+        console.print(Text(f"{name:>12}  {text}", "dim"))
+    console.print(outcomes_table(view.outcomes))
+
+
+def _moral(found: ObeyedAttack) -> str:
+    if found.more_than_its_call:
+        return (
+            f"Blocking {found.call} would have averted the attack, but the user's task would still have failed: the "
+            f"injection did more than make that call. Taking it out of {found.carrier} would have done both."
+        )
+    return f"Blocking {found.call}, or taking the injection out of {found.carrier}: either would have set it right."
+
+
+def _many(console: Console, summary: WhatIfSummary) -> None:
+    _title(console, 5, f"The first question, asked of all {summary.runs} attacks that this model obeyed")
+    _say(
+        console,
+        f"Recorded replies alone settle a share of {estimate_text(summary.settled_share)}; there, on average:",
+    )
+    console.print(summary_table(summary))
+
+
+def _next(console: Console, found: ObeyedAttack, paths: Sequence[str]) -> None:
+    places = [part for path in paths for part in ("--corpus", path)]
+    ask = ["ifonly", "whatif", found.run.id]
+    _title(console, 7, "Type next")
+    for command in (
+        [*ask, "--at", found.carrier, "--clean", *places, "--html", "answer.html"],
+        [*ask, "--at", found.call, "--drop", "--in", paths[-1]],
+        ["ifonly", "show", found.run.id, "--in", paths[-1], "--full"],
+        ["ifonly", "whatif", "--help"],
+    ):
+        console.print(Text("  " + shlex.join(command)), soft_wrap=True)
+
+
+def _title(console: Console, number: int, text: str) -> None:
+    console.print()
+    console.print(Text(f"{number}  ", "bold cyan").append(one_line(text), "bold default"))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Padding(Text(text), (0, 0, 0, 3)))
+
