@@ -159,14 +159,16 @@ def find_run(
     ending = [name for name in fitting if name.endswith(asked)] or list(fitting)
     if len(ending) == 1:
         return fitting[ending[0]].only()
-    if ending:
-        some = ", ".join(ending[:3])
-        fix = f"{len(ending)} runs have this in their id, such as {some}: give a whole id."
-        raise UnknownName("run", asked, ending, fix)
-    raise _no_run(asked, session.records(files))
+    raise _too_many(asked, ending) if ending else _none(asked, session.records(files))
 
 
-def _no_run(asked: str, records: Iterator[_Found]) -> UnknownName | InputError:
+def _too_many(asked: str, names: list[str]) -> UnknownName:
+    some = ", ".join(names[:3])
+    fix = f"{len(names)} runs have this in their id, such as {some}: give a whole id."
+    return UnknownName("run", asked, names, fix)
+
+
+def _none(asked: str, records: Iterator[_Found]) -> UnknownName | InputError:
     names, problem = list[str](), None
     for found in records:
         name = found.name()
@@ -226,8 +228,6 @@ def _importer(name: str | None) -> Importer | None:
 
 @dataclass(frozen=True)
 class _Session:
-    """One pass over files."""
-
     forced: Importer | None
     companions: Companions
     model: str | None

@@ -93,6 +93,7 @@ class LinearWorld:
         return mean
 
     def __call__(self) -> None:
+        """Run the world."""
         made = []
         for i, mechanism in enumerate(self.mechanisms):
             made.append(endogenous(f"x/{i}", mechanism, *(made[j] for j in self.parents[i])))

@@ -22,17 +22,19 @@ Bounds = tuple[Floats, Floats]
 def bounds(p: ArrayLike, q: ArrayLike) -> Bounds:
     """Return sharp bounds (low, high) on P(Y' = j | Y = i) over all SCMs with these marginals (Frechet 1951).
 
-    low = max(0, (p_i + q_j - 1) / p_i), high = min(1, q_j / p_i).
+    low = max(0, p_i + q_j - 1) / p_i, high = min(p_i, q_j) / p_i.
 
     Args:
         p: factual probabilities, shape (..., K); rows i with p_i = 0 come out NaN.
         q: changed probabilities, of a shape that broadcasts against it.
     """
     p, q = np.broadcast_arrays(np.asarray(p, dtype=float), np.asarray(q, dtype=float))
+    # The sum of the other options keeps the digits that 1 - q_j would lose.
+    others = (q @ (1 - np.eye(q.shape[-1])))[..., None, :]
     p, q = p[..., :, None], q[..., None, :]
-    shape = np.broadcast_shapes(p.shape, q.shape)
-    low = np.divide(np.maximum(p + q - 1, 0), p, out=np.full(shape, np.nan), where=p > 0)
-    high = np.divide(np.minimum(p, q), p, out=np.full(shape, np.nan), where=p > 0)
+    unknown = np.full(others.shape[:-2] + 2 * others.shape[-1:], np.nan)
+    low = np.divide(np.maximum(p - others, 0), p, out=unknown.copy(), where=p > 0)
+    high = np.divide(np.minimum(p, q), p, out=unknown, where=p > 0)
     return low, high
 
 

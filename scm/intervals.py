@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -41,8 +41,8 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> Int
     if not (0 <= successes <= trials and trials > 0 and 0 < level < 1):
         raise ValueError(f"need 0 <= successes <= trials > 0 and 0 < level < 1, got {successes}, {trials}, {level}")
     tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes > 0 else 0.0
-    high = stats.beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
+    low = betaincinv(successes, trials - successes + 1, tail) if successes > 0 else 0.0
+    high = betaincinv(successes + 1, trials - successes, 1 - tail) if successes < trials else 1.0
     return float(low), float(high)
 
 
@@ -72,7 +72,7 @@ def weighted_mean(values: ArrayLike, weights: ArrayLike, level: float = 0.95) ->
     if np.isin(x, (0.0, 1.0)).all():
         mean = min(max(mean, 0.0), 1.0)
         return mean, clopper_pearson(mean * size, size, level)
-    half = float(stats.t.ppf((1 + level) / 2, size - 1)) * float(np.sqrt(np.square(w * (x - mean)).sum()))
+    half = float(stdtrit(size - 1, (1 + level) / 2)) * float(np.sqrt(np.square(w * (x - mean)).sum()))
     return mean, (mean - half, mean + half)
 
 

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import ENVIRONMENT
-from ifonly.agents.records import EnvironmentRef, InputStep, ModelStep, ToolStep
+from ifonly.agents.environments.recorded import Recorded
+from ifonly.agents.records import InputStep, ModelStep, ToolStep
 
 if TYPE_CHECKING:
-    from ifonly.agents.records import Trajectory
+    from ifonly.agents.records import EnvironmentRef, Trajectory
 
 __all__ = ["ScriptTurn", "environment_ref", "facts_of", "script_of"]
 
@@ -54,7 +55,7 @@ def script_of(run: Trajectory) -> tuple[ScriptTurn, ...]:
 
 def environment_ref(run: Trajectory) -> EnvironmentRef:
     """The run's environment, or one that stands for its log."""
-    return run.environment or EnvironmentRef(name="recorded", version="1", task=run.task)
+    return Recorded(run).ref
 
 
 def facts_of(run: Trajectory) -> dict[str, object]:

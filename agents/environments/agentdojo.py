@@ -4,8 +4,6 @@ A session does to a tool call what the package's `ToolsExecutor` and `FunctionsR
 chance is pinned, so that a session is a function of its calls: stamps that a tool takes from the clock read
 `CLOCK`, the participants of a new event, which the package keeps in the order of a hash, are sorted, and links in
 errors name the version of Pydantic that the reference's edition had.
-
-The package is an extra, and takes seconds to import: nothing of it is loaded before a session is opened.
 """
 
 from __future__ import annotations
@@ -13,31 +11,24 @@ from __future__ import annotations
 import ast
 import copy
 import datetime
-import importlib
 import io
 import re
 import warnings
-from collections import OrderedDict
 from contextlib import redirect_stdout
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel
-
 from ifonly.agents.environments.agentdojo_ref import SPOTLIGHTING, AgentDojoSettings, settings_of
-from ifonly.agents.environments.agentdojo_state import copied, dumped, joined, revised
+from ifonly.agents.environments.agentdojo_state import copied, dumped, joined
+from ifonly.agents.environments.agentdojo_suite import package, suite_of
 from ifonly.agents.environments.base import Undetermined
-from ifonly.agents.errors import EnvironmentError_, nearest
 from ifonly.agents.records import AssistantMessage, ToolResult, ToolSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from pydantic import JsonValue
+    from pydantic import BaseModel
 
-    from ifonly.agents.environments.agentdojo_ref import Edition
+    from ifonly.agents.environments.agentdojo_suite import Suite
     from ifonly.agents.records import Content, EnvironmentRef, Message, Score, ToolCall
 
 __all__ = ["CLOCK", "AgentDojo", "AgentDojoSession"]
@@ -51,94 +42,11 @@ _PYDANTIC: dict[str, str] = {"2024-06": "2.7", "2024-07": "2.7", "2024-11": "2.9
 
 _LINK = re.compile(r"^(    For further information visit https://errors\.pydantic\.dev/)[\d.]+(/)", re.MULTILINE)
 
-_INSTALL = "Install it: pip install 'ifonly[agentdojo]'."
-
-
-@cache
-def _package(module: str) -> Any:  # noqa: ANN401 -- the extra may be absent, so it has no types here
-    """A module of the package.
-
-    Raises:
-        EnvironmentError_: it is not installed, or a package that it needs is missing.
-    """
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return importlib.import_module(f"agentdojo.{module}")
-    except ImportError as error:
-        raise EnvironmentError_("the AgentDojo environment", str(error), _INSTALL) from error
-
-
-@dataclass(frozen=True)
-class _Suite:
-    """One suite of the package, with its environment as text in which ``{vector}`` stands for the injections."""
-
-    suite: Any
-    runtime: Any
-    text: str
-    defaults: Mapping[str, str]
-
-    def data(self, edition: Edition, injections: Mapping[str, str]) -> JsonValue:
-        """The environment's data with the injections in it.
-
-        Raises:
-            EnvironmentError_: an unknown vector, or a text that breaks the YAML it is put into.
-        """
-        for vector in injections:
-            _known("injection vector", f"{self.suite.name}/{vector}", vector, self.defaults)
-        early = edition in ("2024-06", "2024-07")
-        text = self.text.replace('"2022-03-04"', '"2022-0 3-04"') if early else self.text
-        text = text.format(**{**self.defaults, **injections})
-        try:
-            return yaml.load(text, yaml.CSafeLoader)  # type: ignore[no-any-return]
-        except yaml.YAMLError as error:
-            found = f"with them the state is no YAML: {error}"
-            raise EnvironmentError_(f"injections into {self.suite.name}", found, "Escape the texts for YAML.") from error
-
-    def task(self, name: str) -> Any:  # noqa: ANN401
-        """The user task or injection task of this name."""
-        known = {**self.suite.user_tasks, **self.suite.injection_tasks}
-        return _known("task", f"{self.suite.name}/{name}", name, known)
-
-
-@cache
-def _suite(version: str, name: str) -> _Suite:
-    load_suites = _package("task_suite.load_suites")
-    suites = load_suites.get_suites(version)
-    if not suites:
-        raise EnvironmentError_(f"AgentDojo {version!r}", "no such benchmark version", "Use v1.")
-    suite = _known("suite", f"{version}/{name}", name, suites)
-    text = _package("task_suite.task_suite").read_suite_file(name, "environment.yaml", suite.data_path)
-    runtime = _package("functions_runtime").FunctionsRuntime(suite.tools)
-    return _Suite(suite, runtime, text, suite.get_injection_vector_defaults())
-
-
-@cache
-def _clean(version: str, name: str, edition: Edition) -> tuple[JsonValue, BaseModel]:
-    """A suite's data without injections, and the state it makes."""
-    suite = _suite(version, name)
-    data = suite.data(edition, {})
-    return data, suite.suite.environment_type.model_validate(data)
-
-
-def _known(kind: str, asked: str, name: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    if name not in known:
-        fix = f"The installed package has: {', '.join(known)}."
-        raise EnvironmentError_(f"AgentDojo {kind} {asked!r}", "no such name", fix, nearest(name, known))
-    return known[name]
-
 
 class AgentDojo:
-    """The environment of AgentDojo's four suites.
-
-    Args:
-        remembered: how many injected states are kept; parsing one takes 1 to 30 ms, copying it 0.1 to 2 ms.
-    """
+    """The environment of AgentDojo's four suites."""
 
     executes = True
-
-    def __init__(self, remembered: int = 64) -> None:
-        self._remembered = remembered
-        self._states: OrderedDict[tuple[object, ...], BaseModel] = OrderedDict()
 
     def open(self, ref: EnvironmentRef) -> AgentDojoSession:
         """A fresh state for the task, with its injections.
@@ -147,9 +55,10 @@ class AgentDojo:
             EnvironmentError_: the package is absent, or does not know the version, suite, task or injection vector.
         """
         settings = settings_of(ref)
-        suite, task = _resolve(ref)
+        suite, task = _resolved(ref)
         goal = None if settings.injection_task is None else suite.task(settings.injection_task)
-        return AgentDojoSession(suite.runtime, self._initial(ref, suite, settings), task, goal, settings)
+        initial = suite.initial(settings.edition, settings.injections)
+        return AgentDojoSession(suite.runtime, initial, task, goal, settings)
 
     def tools(self, ref: EnvironmentRef) -> tuple[ToolSpec, ...]:
         """The tools of the task's suite; the `tool_filter` defence offered the model an unrecorded choice of them.
@@ -157,29 +66,16 @@ class AgentDojo:
         Raises:
             EnvironmentError_: as in `open`.
         """
-        suite, _ = _resolve(ref)
+        suite, _ = _resolved(ref)
         return tuple(
             ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters.model_json_schema())
-            for tool in suite.suite.tools
+            for tool in suite.tools
         )
 
-    def _initial(self, ref: EnvironmentRef, suite: _Suite, settings: AgentDojoSettings) -> BaseModel:
-        """The state before the first call: shared, never to be changed."""
-        key = (ref.version, suite.suite.name, settings.edition, tuple(sorted(settings.injections.items())))
-        if key not in self._states:
-            data = suite.data(settings.edition, settings.injections)
-            clean_data, clean = _clean(ref.version, suite.suite.name, settings.edition)
-            state = revised(clean, clean_data, data)
-            self._states[key] = suite.suite.environment_type.model_validate(data) if state is None else state
-            if len(self._states) > self._remembered:
-                self._states.popitem(last=False)
-        self._states.move_to_end(key)
-        return self._states[key]
 
-
-def _resolve(ref: EnvironmentRef) -> tuple[_Suite, Any]:
+def _resolved(ref: EnvironmentRef) -> tuple[Suite, Any]:
     name, _, task = ref.task.partition("/")
-    suite = _suite(ref.version, name)
+    suite = suite_of(ref.version, name)
     return suite, suite.task(task)
 
 
@@ -206,7 +102,7 @@ class AgentDojoSession:
     def call(self, call: ToolCall) -> ToolResult:
         """Execute a call; the package's own refusals and a tool's failure are results with an error."""
         unchecked = self._settings.edition == "2024-06"
-        if call.name == _package("agent_pipeline.llms.google_llm").EMPTY_FUNCTION_NAME:
+        if call.name == package("agent_pipeline.llms.google_llm").EMPTY_FUNCTION_NAME:
             return ToolResult(content="", error="Empty function name provided. Provide a valid function name.")
         if call.name not in self._runtime.functions and not unchecked:
             return ToolResult(content="", error=f"Invalid tool {call.name} provided.")
@@ -217,14 +113,14 @@ class AgentDojoSession:
             with warnings.catch_warnings(action="ignore"):
                 value, error = (self._run_unchecked if unchecked else self._run)(call.name, arguments)
                 self._pin_chance()
-                text = _package("agent_pipeline.tool_execution").tool_result_to_str(value, dumped)
+                text = package("agent_pipeline.tool_execution").tool_result_to_str(value, dumped)
         except Exception as failure:
             # The package stops the run here; a session must outlive arguments that no run had.
             text, error = "", f"{type(failure).__name__}: {failure}"
         return ToolResult(content=self._shape.format(text), error=self._pin_link(error))
 
     def _run(self, name: str, arguments: dict[str, Any]) -> tuple[Any, str | None]:
-        executor = _package("agent_pipeline.tool_execution")
+        executor = package("agent_pipeline.tool_execution")
         if self._settings.edition == "package" and hasattr(executor, "is_string_list"):
             for key, value in arguments.items():
                 if isinstance(value, str) and executor.is_string_list(value):
@@ -298,7 +194,7 @@ def _judge(task: Any, reply: str, before: BaseModel, after: BaseModel, calls: li
 
 def _trace(messages: Iterable[Message]) -> list[Any]:
     """Every call that the model asked for, executed or not, as the package's checkers take them."""
-    function_call = _package("functions_runtime").FunctionCall
+    function_call = package("functions_runtime").FunctionCall
     return [
         function_call(function=call.name, args=call.arguments, id=call.id)
         for message in messages

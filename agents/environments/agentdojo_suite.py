@@ -11,6 +11,7 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -20,13 +21,15 @@ from ifonly.agents.environments.agentdojo_state import copied
 from ifonly.agents.errors import EnvironmentError_, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic import JsonValue
 
     from ifonly.agents.environments.agentdojo_ref import Edition
 
 __all__ = ["Suite", "Template", "package", "suite_of"]
+
+_Path = tuple[str | int, ...]
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 """A text in the environment's YAML, which the package writes with every text in double quotes."""
@@ -139,7 +142,7 @@ class Template:
     def __init__(self, text: str, defaults: Mapping[str, str], state_type: type[BaseModel]) -> None:
         self._text, self._defaults, self._state_type = text, defaults, state_type
         self._clean = self._parsed(defaults)
-        self._holes = dict(_holes(text))
+        self._holes = tuple(_holes(text))
         self._remembered: OrderedDict[tuple[tuple[str, str], ...], BaseModel] = OrderedDict()
 
     def filled(self, injections: Mapping[str, str]) -> BaseModel:
@@ -163,7 +166,7 @@ class Template:
     def _patched(self, texts: Mapping[str, str], changed: Collection[str]) -> BaseModel | None:
         """The clean state with the changed texts put in, or None where they are more than texts."""
         state = copied(self._clean)
-        for quoted, path in self._holes.items():
+        for quoted, path in self._holes:
             if changed.isdisjoint(_VECTOR.findall(quoted)):
                 continue
             filled = quoted.format(**texts)
@@ -171,6 +174,38 @@ class Template:
                 return None
             _put(state, path, _yaml(filled))
         return state
+
+
+def _holes(text: str) -> Iterator[tuple[str, _Path | None]]:
+    """The YAML's texts with a vector, quotes included, and their places in its data; None for a text that is a key."""
+    quoted = [match for match in _QUOTED.findall(text) if _VECTOR.search(match)]
+    number = count()
+    marked = _QUOTED.sub(lambda m: f'"{_MARK}{next(number)}"' if _VECTOR.search(m[0]) else m[0], text)
+    places = {text: path for path, text in _texts(_yaml(marked), ())}
+    for n, match in enumerate(quoted):
+        yield match, places.get(f"{_MARK}{n}")
+
+
+def _texts(data: JsonValue, path: _Path) -> Iterator[tuple[_Path, str]]:
+    """Every text in the data with its place."""
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _texts(value, (*path, key))
+
+
+def _put(state: BaseModel, path: _Path, text: str) -> None:
+    """Set one text, and validate the model that holds it."""
+    *way, last = path
+    holder: Any = state
+    for key in way:
+        holder = getattr(holder, str(key)) if isinstance(holder, BaseModel) else holder[key]
+    if isinstance(holder, BaseModel):
+        fields = {**holder.__dict__, str(last): text}
+        holder.__dict__.update(type(holder).model_validate(fields).__dict__)
+    else:
+        holder[last] = text
 
 
 def _yaml(text: str) -> Any:  # noqa: ANN401

@@ -66,6 +66,7 @@ class _Chat(TypedDict):
 
 
 _CHAT = TypeAdapter(_Chat)
+_SETTINGS = TypeAdapter(dict[str, JsonValue])
 
 
 class OpenAIChat:
@@ -99,12 +100,13 @@ class OpenAIChat:
         model = chat.get("model") or place.model or UNKNOWN_MODEL
         run = self.identify(record, place) or ""
         tools = chat.get("tools")
-        given = record if isinstance(record, dict) else {}
+        keys = record if isinstance(record, dict) else {}
+        given = {key: keys[key] for key in SETTINGS if keys.get(key) is not None}
         frame = Request(
             model=model,
             messages=(),
             tools=None if tools is None else tuple(map(_tool, tools)),
-            settings={key: given[key] for key in SETTINGS if given.get(key) is not None},
+            settings=checked(_SETTINGS, given, place),
         )
         return Trajectory(
             id=run,

@@ -38,7 +38,9 @@ def test_requests_that_differ_in_ids_alone_are_equal():
 @given(st.data())
 def test_near_duplicates_are_never_taken_for_equal(data):
     """Numbers of another type, white space, composed letters, an extra empty argument: each is another request."""
-    first, second = data.draw(st.sampled_from([(1, 1.0), (1, True), ("a", "a "), ("\u00e9", "e\u0301"), (None, ""), ([], {})]))
+    first, second = data.draw(
+        st.sampled_from([(1, 1.0), (1, True), ("a", "a "), ("\u00e9", "e\u0301"), (None, ""), ([], {})])
+    )
     request = requests(RUNS[0])[1]
 
     def ask(value):

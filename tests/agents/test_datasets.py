@@ -73,9 +73,7 @@ def leavings(cache):
 def test_keeps_the_wanted_folder_alone_byte_for_byte(good, cache):
     runs = obtain(dataset_of(good), good, cache)
     assert runs == cache / "toy-1.0" / "runs"
-    wanted = {
-        name.removeprefix("toy-1.0/runs/"): b for name, b in GOOD.items() if name.startswith("toy-1.0/runs/")
-    }
+    wanted = {name.removeprefix("toy-1.0/runs/"): b for name, b in GOOD.items() if name.startswith("toy-1.0/runs/")}
     assert content_of(runs) == wanted
     assert good.exists()
     assert leavings(cache) == []

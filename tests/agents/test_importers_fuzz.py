@@ -69,8 +69,10 @@ values = st.recursive(
     | st.sampled_from([10**30, 10**400, -1, 1e300, -0.0, 0.5])
     | st.text(max_size=4)
     | st.sampled_from(["system", "user", "assistant", "tool", "function", "c1", "f", "{}", "[", "none", "input"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=4) | st.sampled_from(["role", "content", "id", "0"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4) | st.sampled_from(["role", "content", "id", "0"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -122,9 +124,7 @@ def check(importer, record):
     try:
         run = importer.parse(record, PLACE)
     except InputError as error:
-        assert (error.file, error.record) == ("runs.jsonl", 7)
-        assert error.found
-        assert error.fix
+        assert str(error).startswith("runs.jsonl, record 7")  # noqa: PT017
         return
     assert name == run.id
     assert Trajectory.model_validate(run.model_dump()) == run

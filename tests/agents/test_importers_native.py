@@ -136,9 +136,7 @@ calls = st.builds(ToolCall, name=st.text(max_size=3), arguments=objects, id=st.n
 prompts = st.builds(SystemMessage, content=contents) | st.builds(UserMessage, content=contents)
 replies = st.builds(AssistantMessage, content=contents, tool_calls=st.lists(calls, max_size=2).map(tuple))
 errors = st.none() | st.text(max_size=3)
-results = st.builds(
-    ToolMessage, tool_call_id=errors, name=st.text(max_size=3), content=contents, error=errors
-)
+results = st.builds(ToolMessage, tool_call_id=errors, name=st.text(max_size=3), content=contents, error=errors)
 requests = st.builds(
     Request,
     model=st.text(max_size=2),

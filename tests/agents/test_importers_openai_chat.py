@@ -103,7 +103,14 @@ def test_a_json_file_is_one_chat_or_many(tmp_path):
     for name, content in [("one.json", CHAT), ("two.json", [CHAT, CHAT]), ("three.json", [{"messages": CHAT}] * 3)]:
         (tmp_path / name).write_text(json.dumps(content, indent=1))
     ids = [run.id for run in read(tmp_path).trajectories]
-    numbers = [("one.json", 1), ("three.json", 1), ("three.json", 2), ("three.json", 3), ("two.json", 1), ("two.json", 2)]
+    numbers = [
+        ("one.json", 1),
+        ("three.json", 1),
+        ("three.json", 2),
+        ("three.json", 3),
+        ("two.json", 1),
+        ("two.json", 2),
+    ]
     assert ids == [f"{tmp_path.as_posix()}/{name}#{number}" for name, number in numbers]
 
 

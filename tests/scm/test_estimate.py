@@ -80,7 +80,8 @@ def test_clopper_pearson_inverts_the_binomial(k, n):
         assert stats.binom.sf(k - 1, n, low) == pytest.approx(0.025)
     if k < n:
         assert stats.binom.cdf(k, n, high) == pytest.approx(0.025)
-    assert (k > 0 or low == 0.0) and (k < n or high == 1.0)
+    assert low == 0.0 if k == 0 else low > 0.0
+    assert high == 1.0 if k == n else high < 1.0
 
 
 def test_clopper_pearson_refuses_nonsense():

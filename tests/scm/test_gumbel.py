@@ -44,8 +44,9 @@ def test_one_option():
 def test_zeros_and_ties():
     p, q = [0.5, 0.25, 0.25, 0.0], [0.0, 0.25, 0.25, 0.5]
     matrix = transition(p, q)
-    # Options 1 and 2 keep their odds against each other, lose to 3, and never to 0, which cannot be taken.
-    np.testing.assert_allclose(matrix[0], [0, 0.25, 0.25, 0.5], atol=1e-15)
+    # Options 1 and 2 keep their odds against each other, lose to 3, and never to 0, which cannot be taken. Option 3
+    # runs from time 0 at rate .5, they from T ~ Exp(1) at rate .25: it loses with probability E[exp(-T / 2)] / 2 = 1/3.
+    np.testing.assert_allclose(matrix[0], [0, 1 / 6, 1 / 6, 2 / 3], atol=1e-15)
     assert matrix[1, 2] == matrix[2, 1] == matrix[1, 0] == 0.0
     np.testing.assert_allclose(matrix[1], [0, 2 / 3, 0, 1 / 3], atol=1e-15)
     assert np.isnan(matrix[3]).all()
@@ -148,7 +149,7 @@ def test_chain_agrees_with_top_down_noise_through_the_kernel():
 
 def test_chain_refuses_an_impossible_record():
     chain = GumbelChain(np.array([[0.5, 0.5], [0.0, 1.0]]), np.full((2, 2), 0.5))
-    with pytest.raises(ImpossibleEvidence, match="record 0, time 2.*1 -> 0"):
+    with pytest.raises(ImpossibleEvidence, match=r"record 0, time 2.*1 -> 0"):
         chain.marginals(np.array([[0, 1, 0]]), {})
 
 

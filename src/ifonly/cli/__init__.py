@@ -5,10 +5,8 @@ output, progress and problems to standard error. Exit status: 0 answered; 1 answ
 records left out; 2 usage; 3 input unreadable; 4 needs live calls or a budget; 130 interrupted.
 """
 
-from __future__ import annotations
-
 import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -32,7 +30,7 @@ COMMANDS = {
 class _Commands(LazyGroup):
     """The commands of this package."""
 
-    later = {name: later(f"ifonly.cli.{name}", text) for name, text in COMMANDS.items()}
+    later: ClassVar = {name: later(f"ifonly.cli.{name}", text) for name, text in COMMANDS.items()}
 
 
 app = typer.Typer(

@@ -72,7 +72,9 @@ class Ask:
         """
         asked = self._asked()
         if len(asked) > 1:
-            raise ActionError(" ".join(asked), "several actions at one site", "Ask one, or give each with --action JSON.")
+            raise ActionError(
+                " ".join(asked), "several actions at one site", "Ask one, or give each with --action JSON."
+            )
         if not asked and not self.given:
             raise ActionError(
                 f"--at {self.at}" if self.at else "a what-if without an action",
@@ -87,11 +89,6 @@ class Ask:
         ):
             if value and not there:
                 raise ActionError(option, f"no {needs.split()[0]}", f"Give it together with {needs}.")
-
-    @property
-    def cleans(self) -> bool:
-        """Whether the answer needs the run's tool environment before it is asked."""
-        return self.clean
 
     def actions(self, run: Trajectory) -> tuple[Action, ...]:
         """The actions on one run.
@@ -120,24 +117,24 @@ class Ask:
 
     def _action(self, run: Trajectory) -> Action | None:
         if self.clean:
-            if self.at is None:
-                return clean_environment(run)
-            return clean_result(run, Rerun(environment_of(run)), self.at)
-        if self.at is None:
-            return None
+            return clean_environment(run) if self.at is None else clean_result(run, Rerun(environment_of(run)), self.at)
+        return None if self.at is None else self._action_at(self.at)
+
+    def _action_at(self, at: str) -> Action | None:
+        """The action that one of the options says; they exclude each other."""
         if self.result is not None:
-            return ResultAction(site=self.at, content=_text(self.result))
+            return ResultAction(site=at, content=_text(self.result))
         if self.reply is not None:
-            return _reply(self.at, _text(self.reply))
+            return _reply(at, _text(self.reply))
         if self.call is not None:
-            return CallAction(site=self.at, tool=self.call, arguments=_arguments(self.arguments))
+            return CallAction(site=at, tool=self.call, arguments=_arguments(self.arguments))
         if self.model is not None:
-            return ModelAction(site=self.at, model=self.model, scope="step" if self.only_here else "onward")
+            return ModelAction(site=at, model=self.model, scope="step" if self.only_here else "onward")
         if self.prompt is not None:
-            return PromptAction(site=self.at, content=_text(self.prompt))
+            return PromptAction(site=at, content=_text(self.prompt))
         if self.drop:
-            return DropAction(site=self.at)
-        return RedrawAction(site=self.at) if self.redraw else None
+            return DropAction(site=at)
+        return RedrawAction(site=at) if self.redraw else None
 
 
 def _text(given: str) -> str:

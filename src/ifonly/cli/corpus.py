@@ -1,26 +1,19 @@
 """``ifonly corpus``: how many what-ifs a folder of recorded runs settles without a model call."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.options import Format, Json, KeepGoing, Paths
 from ifonly.cli.output import emit, stdout
-from ifonly.sim.coverage import coverage
+from ifonly.sim.coverage import CoverageAnswer, CoverageRow, FreeTextTest, coverage
 from ifonly.views.scores import estimate_text, number
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import Console
-
-    from ifonly.sim.coverage import CoverageAnswer, CoverageRow, FreeTextTest
 
 app = typer.Typer(add_completion=False)
 
@@ -77,7 +70,7 @@ def _table(rows: Iterable[CoverageRow], others: str) -> Table:
 
 def _free_text(test: FreeTextTest) -> str:
     if test.same_text is None or test.other_text is None:
-        return "The corpus cannot say: no model was asked twice with equal calls, once with equal and once with other text."
+        return "The corpus cannot say: it holds no conversations with equal calls and both equal and other text."
     told = (
         f"Next calls differ in {number(test.same_text)} of pairs with equal text (chance alone), and in "
         f"{number(test.other_text)} of pairs with other text and equal calls, over {test.conversations} conversations."

@@ -1,7 +1,5 @@
 """``ifonly data``: recorded runs that others publish, brought into the cache."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +13,13 @@ from ifonly.cli.lazy import load
 from ifonly.cli.options import Json
 from ifonly.cli.output import emit, stdout
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Bring recorded runs that others publish into the cache.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Bring recorded runs that others publish into the cache."
+)
 
 Cache = Annotated[
-    Path | None, typer.Option("--cache", help="Where they are kept; the user's cache folder if left out.", metavar="DIR")
+    Path | None,
+    typer.Option("--cache", help="Where they are kept; the user's cache folder if left out.", metavar="DIR"),
 ]
 
 
@@ -45,7 +46,12 @@ def get(
 def list_(cache: Cache = None, json: Json = False) -> None:
     """List the data sets, and which of them are in the cache."""
     rows = [
-        {"name": name, "source": f"{what.project} {what.version}", "licence": what.licence, "folder": _place(name, cache)}
+        {
+            "name": name,
+            "source": f"{what.project} {what.version}",
+            "licence": what.licence,
+            "folder": _place(name, cache),
+        }
         for name, what in DATASETS.items()
     ]
     if json:

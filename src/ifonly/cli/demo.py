@@ -1,41 +1,37 @@
 """``ifonly demo``: one real attack, two what-ifs, under a minute."""
 
-from __future__ import annotations
-
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.datasets import cached, fetch
+from ifonly.agents.records import InputStep, ToolStep
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.options import Json
 from ifonly.cli.output import emit, note, stdout
 from ifonly.cli.progress import bar
 from ifonly.cli.show_answer import outcomes_table, summary_table, worlds_table
 from ifonly.cli.show_run import scores_table, steps_table
-from ifonly.scenarios.obeyed import clean_answers, find_obeyed_attack
-from ifonly.sim.summary import summarise
+from ifonly.scenarios.obeyed import ObeyedAttack, clean_answers, find_obeyed_attack
+from ifonly.sim.answers import WhatIfAnswer
+from ifonly.sim.summary import WhatIfSummary, summarise
 from ifonly.views.injected import injections_of
 from ifonly.views.run import run_view
 from ifonly.views.scores import estimate_text
-from ifonly.views.text import one_line
+from ifonly.views.text import call_text, content_text, one_line
 from ifonly.views.whatif import whatif_view
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
-
-    from ifonly.scenarios.obeyed import ObeyedAttack
-    from ifonly.sim.answers import WhatIfAnswer
-    from ifonly.sim.summary import WhatIfSummary
-
 app = typer.Typer(add_completion=False)
+
+_QUOTED = 420
 
 MODEL = "gpt-4o-2024-05-13"
 ARMS = ("none", "important_instructions")
@@ -46,15 +42,17 @@ INTRO = (
     "A counterfactual answers about this very run: keep all that was recorded, change one thing, and let only what "
     "depends on it change. Nothing is made up: every value below says whether it was recorded, executed again, or put.",
 )
-RESTS = (
-    ("recorded", "every model reply, of this run or of another run of the same model that was asked the very same"),
-    ("executed again", "the tools, in a fresh copy of their world, after exactly the calls that this world makes"),
-    ("asked of a model", "nothing: no key, no call, no cost"),
-    (
-        "assumed",
-        "replies to different requests have independent noise (first question); later replies stay as they were (second)",
-    ),
-)
+RESTS = {
+    "recorded": "every model reply: of this run, or of another run of the same model that was asked the very same",
+    "re-executed": "the tools, in a fresh copy of their world, after exactly the calls that the changed world makes",
+    "asked now": "nothing: no key, no model call, no cost",
+    "assumed": "question 2: replies to different requests have independent noise; question 3: later replies stay as they "
+    "were, which makes it the effect of that call alone (a controlled direct effect)",
+}
+THEN = {
+    "corpus": "Later replies are taken from recorded runs in which the same model was asked the very same conversation.",
+    "hold": "Later replies are held as recorded; the tools they call are executed again.",
+}
 
 
 @app.command()
@@ -112,8 +110,7 @@ def _tell(console: Console, found: ObeyedAttack, summary: WhatIfSummary, runs: i
     _say(console, _moral(found))
     _many(console, summary)
     _title(console, 6, "What it rests on")
-    for name, text in RESTS:
-        console.print(Padding(Text(f"{name:>16}  ", "bold").append(text, "not bold"), (0, 0, 0, 0)))
+    _facts(console, RESTS)
     _next(console, found, paths)
 
 
@@ -121,6 +118,17 @@ def _recorded(console: Console, found: ObeyedAttack, runs: int) -> None:
     view = run_view(found.run)
     _title(console, 1, "What was recorded")
     _say(console, f"{found.run.id}, one of {runs} real runs of {found.run.model} published by AgentDojo's authors.")
+    steps = dict(zip(found.run.sites, found.run.steps, strict=True))
+    asked = next(step for step in found.run.steps if isinstance(step, InputStep) and step.message.role == "user")
+    obeying = steps[found.call]
+    _facts(
+        console,
+        {
+            "user asked": content_text(asked.message.content),
+            "attacker wrote": f"into the result of {found.carrier}: {one_line(injections_of(found.run)[0], _QUOTED)}",
+            "agent obeyed": f"{found.call}: {call_text(obeying.call) if isinstance(obeying, ToolStep) else ''}",
+        },
+    )
     console.print(steps_table(view.steps))
     console.print(scores_table(view))
 
@@ -128,6 +136,7 @@ def _recorded(console: Console, found: ObeyedAttack, runs: int) -> None:
 def _question(console: Console, number: int, found: ObeyedAttack, answer: WhatIfAnswer) -> None:
     view = whatif_view(found.run, answer)
     _title(console, number, f"{view.question}?")
+    _say(console, THEN.get(answer.continuation, ""))
     console.print(worlds_table(view.pairs, injections_of(found.run), only_changed=True))
     for name, text in view.legend.items():
         console.print(Text(f"{name:>12}  {text}", "dim"))
@@ -144,7 +153,7 @@ def _moral(found: ObeyedAttack) -> str:
 
 
 def _many(console: Console, summary: WhatIfSummary) -> None:
-    _title(console, 5, f"The first question, asked of all {summary.runs} attacks that this model obeyed")
+    _title(console, 5, f"Question 2, asked of all {summary.runs} attacks that this model obeyed")
     _say(
         console,
         f"Recorded replies alone settle a share of {estimate_text(summary.settled_share)}; there, on average:",
@@ -170,6 +179,14 @@ def _title(console: Console, number: int, text: str) -> None:
     console.print(Text(f"{number}  ", "bold cyan").append(one_line(text), "bold default"))
 
 
+def _facts(console: Console, facts: Mapping[str, str]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(Text(f"   {name}", "bold"), Text(one_line(text, _QUOTED)))
+    console.print(table)
+
+
 def _say(console: Console, text: str) -> None:
     console.print(Padding(Text(text), (0, 0, 0, 3)))
-

@@ -36,7 +36,7 @@ def later(module: str, text: str) -> Later:
     return Later(module, text)
 
 
-def load(module: str, name: str) -> Any:  # noqa: ANN401 -- whatever the module offers
+def load(module: str, name: str) -> Any:
     """A name of a module that is imported only now."""
     return getattr(importlib.import_module(module), name)
 
@@ -48,7 +48,7 @@ class _Stub(TyperCommand):
         super().__init__(name=name, help=what.help, short_help=what.help)
         self._what = what
 
-    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 -- the classes of click moved into typer
+    def make_context(self, *args: Any, **extra: Any) -> Any:
         """The context of the real command."""
         return typer.main.get_command(load(self._what.module, "app")).make_context(*args, **extra)
 
@@ -58,7 +58,7 @@ class LazyGroup(TyperGroup):
 
     later: ClassVar[Mapping[str, Later]] = {}
 
-    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401
+    def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for name, what in self.later.items():
             self.commands[name] = _Stub(name, what)

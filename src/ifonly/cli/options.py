@@ -1,7 +1,5 @@
 """Options that several commands share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -24,4 +22,6 @@ KeepGoing = Annotated[
     bool, typer.Option("--keep-going", help="Exit with 0 even where records were left out; they are still told.")
 ]
 Level = Annotated[float, typer.Option("--level", help="Coverage of intervals.", min=0.5, max=0.999)]
-Workers = Annotated[int | None, typer.Option("--workers", help="Processes; as many as there are cores if left out.", min=1)]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Processes; as many as there are cores if left out.", min=1)
+]

@@ -61,7 +61,12 @@ def note(text: str) -> None:
 def complain(error: IfonlyError) -> None:
     """Say what was asked, found, near, and what to do."""
     lines = Text()
-    for label, text in (("asked", error.asked), ("found", error.found), ("near", ", ".join(error.near)), ("fix", error.fix)):
+    for label, text in (
+        ("asked", error.asked),
+        ("found", error.found),
+        ("near", ", ".join(error.near)),
+        ("fix", error.fix),
+    ):
         if text:
             lines.append(f"{label:>6}  ", style="bold red" if label == "found" else "bold").append(visible(text) + "\n")
     console = stderr()

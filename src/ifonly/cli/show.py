@@ -1,7 +1,5 @@
 """``ifonly show``: a recorded run step by step, or the list of runs in a file or folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +19,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def show(
     run: Annotated[str, typer.Argument(help="A file or folder of runs; or the id of a run, with --in.", metavar="RUN")],
+    *,
     within: Annotated[
         list[str] | None, typer.Option("--in", help="Where to look for the id; may be repeated.", metavar="PATH")
     ] = None,

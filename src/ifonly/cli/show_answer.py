@@ -51,7 +51,9 @@ _SIDE = 400
 def render_answer(console: Console, run: Trajectory, view: WhatIfView) -> None:
     """Print one answer: question, headline, outcomes, both worlds, and what it rests on."""
     console.print(Text(f"{visible(view.question)}?", style="bold"))
-    console.print(Text(f"run {visible(view.run)} · model {visible(view.model)} · later replies: {view.continuation}", "dim"))
+    console.print(
+        Text(f"run {visible(view.run)} · model {visible(view.model)} · later replies: {view.continuation}", "dim")
+    )
     console.print()
     console.print(Text(f"{view.verdict}", style=VERDICT_STYLE.get(view.verdict, "bold red")))
     for line in (*view.headline, view.divergence):
@@ -105,8 +107,12 @@ def summary_table(summary: WhatIfSummary) -> Table:
     for title in ("mean score", "settled", "recorded", "counterfactual", "change", "bounds over all runs"):
         table.add_column(title, overflow="fold")
     for name, row in summary.outcomes.items():
-        means = [Text("—" if mean is None else estimate_text(mean)) for mean in (row.factual, row.counterfactual, row.change)]
-        table.add_row(Text(visible(name)), Text(f"{row.settled} of {row.runs}"), *means, Text(estimate_text(row.bounds)))
+        means = [
+            Text("—" if mean is None else estimate_text(mean)) for mean in (row.factual, row.counterfactual, row.change)
+        ]
+        table.add_row(
+            Text(visible(name)), Text(f"{row.settled} of {row.runs}"), *means, Text(estimate_text(row.bounds))
+        )
     return table
 
 
@@ -145,8 +151,8 @@ def worlds_table(pairs: Sequence[PairView], injections: tuple[str, ...], *, only
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("site", overflow="fold", max_width=32)
     table.add_column("provenance", no_wrap=True)
-    table.add_column("recorded world", ratio=1)
-    table.add_column("counterfactual world", ratio=1)
+    table.add_column("recorded world", ratio=1, overflow="fold")
+    table.add_column("counterfactual world", ratio=1, overflow="fold")
     parted = next((index for index, pair in enumerate(pairs) if pair.divergence), len(pairs))
     if only_changed and parted:
         table.add_row(Text(f"  {parted} sites before", "dim"), "", Text("the same in both worlds", "dim"), "")
@@ -188,4 +194,3 @@ def _list(console: Console, title: str, lines: Sequence[str], style: str = "") -
     console.print(Text(title, style="bold"))
     for line in lines:
         console.print(Padding(Text("- " + cut(visible(line), _SIDE), style), (0, 0, 0, 2)))
-

@@ -61,16 +61,21 @@ def steps_table(steps: Sequence[StepView]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     timed = any(step.seconds is not None for step in steps)
     priced = any(step.cost is not None for step in steps)
-    table.add_column("site", no_wrap=True, overflow="ellipsis", max_width=34)
+    table.add_column("site", overflow="fold", max_width=34)
     table.add_column("kind", no_wrap=True)
     table.add_column("value", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("reads", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("reads", no_wrap=True, overflow="ellipsis", max_width=18)
     for shown, title in ((timed, "seconds"), (priced, "USD")):
         if shown:
             table.add_column(title, justify="right", no_wrap=True)
-    for step in steps:
+    for before, step in enumerate(steps):
         value = Text(MARK if step.injected else "", style="bold yellow").append(step.summary, style="not bold default")
-        row = [Text(visible(step.site)), Text(step.kind, KIND_STYLE[step.kind]), value, Text(_reads(step), "dim")]
+        row = [
+            Text(visible(step.site)),
+            Text(step.kind, KIND_STYLE[step.kind]),
+            value,
+            Text(_reads(step, before), "dim"),
+        ]
         row += [Text("" if step.seconds is None else number(step.seconds))] if timed else []
         row += [Text("" if step.cost is None else f"{step.cost:.4f}")] if priced else []
         table.add_row(*row)
@@ -122,8 +127,8 @@ def _steps_whole(console: Console, run: Trajectory, view: RunView) -> None:
         console.print()
 
 
-def _reads(step: StepView) -> str:
-    """All sites it reads; where those are many, how many."""
-    if len(step.reads) > 2:  # noqa: PLR2004 -- two fit the column
-        return f"{len(step.reads)} sites, last {visible(step.reads[-1])}"
-    return ", ".join(map(visible, step.reads))
+def _reads(step: StepView, before: int) -> str:
+    """The sites it reads, or how many; a model step mostly reads all before it."""
+    if before > 1 and len(step.reads) == before:
+        return "all before"
+    return ", ".join(map(visible, step.reads)) if len(step.reads) <= 2 else f"{len(step.reads)} sites"  # noqa: PLR2004

@@ -1,26 +1,23 @@
 """``ifonly verify``: do recorded runs happen again, when their tool calls are executed once more?"""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ifonly.agents.environments.base import Undetermined
+from ifonly.agents.records import ToolResult
+from ifonly.agents.verify import Differing, Tally, VerifyReport
 from ifonly.agents.verify import verify as check
 from ifonly.cli.inputs import Streamed
 from ifonly.cli.options import Format, Json, KeepGoing, Paths, Workers
 from ifonly.cli.output import emit, stdout
 from ifonly.cli.status import Status
 from ifonly.views.scores import score_text
-from ifonly.views.text import one_line, visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ifonly.agents.verify import Differing, Tally, VerifyReport
+from ifonly.views.text import content_text, contrast, one_line, visible
 
 app = typer.Typer(add_completion=False)
 
@@ -61,7 +58,9 @@ def _render(console: Console, report: VerifyReport, limit: int) -> None:
     if told:
         console.print(Text(f"Left out of all shares: {told}."))
     if total.rewritten_calls:
-        told = f"{total.rewritten_calls:,} calls, whose results a defence rewrote ({total.redacted_calls:,} were redacted)"
+        told = (
+            f"{total.rewritten_calls:,} calls, whose results a defence rewrote ({total.redacted_calls:,} were redacted)"
+        )
         share = _share(total.calls_equivalent_share_with_rewritten)
         console.print(Text(f"Not in the shares of calls: {told}; with them {share} are equivalent."))
     _differing(console, report.differing, limit)
@@ -96,12 +95,20 @@ def _differing(console: Console, differing: tuple[Differing, ...], limit: int) -
     console.print(Text(f"\n{len(differing):,} runs are not reproduced{shown}:", "bold"))
     for run in differing[:limit]:
         console.print(Text(f"  {visible(run.run)}"))
-        if run.site is not None and run.recorded is not None:
-            executed = getattr(run.executed, "content", None) or getattr(run.executed, "why", "")
+        if run.site is not None:
             console.print(Text(f"    {visible(run.site)} {run.verdict}", "yellow"))
-            console.print(Text(f"      recorded {one_line(run.recorded.error or str(run.recorded.content), 90)}", "dim"))
-            console.print(Text(f"      executed {one_line(getattr(run.executed, 'error', None) or str(executed), 90)}", "dim"))
+            recorded, executed = contrast(_told(run.recorded), _told(run.executed))
+            console.print(Text(f"      recorded {recorded}\n      executed {executed}", "dim"))
         for score in run.scores:
-            now = score_text(score.executed) if isinstance(score.executed, bool | float) else score.executed.why
+            now = score.executed.why if isinstance(score.executed, Undetermined) else score_text(score.executed)
             told = f"    {visible(score.name)} was {score_text(score.recorded)}, is judged {one_line(now, 80)}"
             console.print(Text(told, "yellow"))
+
+
+def _told(result: ToolResult | Undetermined | None) -> str:
+    """What a tool gave back, as text."""
+    if result is None:
+        return ""
+    if isinstance(result, Undetermined):
+        return f"undetermined: {result.why}"
+    return " ".join(filter(None, [f"error: {result.error}" if result.error else "", content_text(result.content)]))

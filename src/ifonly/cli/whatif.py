@@ -1,16 +1,15 @@
 """``ifonly whatif``: what would have happened, had a step been otherwise."""
 
-from __future__ import annotations
-
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ifonly.agents.canonical import Equality
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.errors import ActionError, IfonlyError, UnknownName
+from ifonly.agents.records import Trajectory
+from ifonly.cli import whatif_options as options
 from ifonly.cli.ask import Ask
 from ifonly.cli.inputs import Runs, find, is_path, read_runs
 from ifonly.cli.lazy import load
@@ -20,139 +19,79 @@ from ifonly.cli.progress import bar
 from ifonly.cli.save import save as save_twin
 from ifonly.cli.show_answer import render_answer, render_answers
 from ifonly.cli.status import Status
+from ifonly.cli.whatif_options import Continue
 from ifonly.cli.where import Where
+from ifonly.sim.answers import WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Continuation, FromCorpus, Hold
-from ifonly.sim.summary import summarise
+from ifonly.sim.summary import WhatIfSummary, summarise
 from ifonly.sim.whatif import whatif as ask_one
 from ifonly.views.whatif import whatif_view
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ifonly.agents.records import Trajectory
-    from ifonly.sim.answers import WhatIfAnswer
-
 app = typer.Typer(add_completion=False)
 
-_ACTION, _THEN, _MANY, _OUT = "What had been otherwise", "What happens after", "Many runs", "Output"
+HELP = (
+    "Ask what would have happened, had a step been otherwise.\n\n"
+    "ifonly whatif run.json --at search/0 --drop\n\n"
+    "ifonly whatif ID --corpus runs/ --at read_file/0 --clean --html answer.html\n\n"
+    "ifonly whatif runs/ --corpus runs/ --where security=true --clean"
+)
 
 
-class Continue(StrEnum):
-    """Where replies come from after the worlds part."""
-
-    HOLD = "hold"
-    CORPUS = "corpus"
-    BOUNDS = "bounds"
-
-
-@app.command()
-def whatif(
-    run: Annotated[list[str], typer.Argument(help="Files or folders of runs, or ids (with --in).", metavar="RUN...")],
-    within: Annotated[
-        list[str] | None, typer.Option("--in", help="Where to look for ids; the corpus, if left out.", metavar="PATH")
-    ] = None,
-    at: Annotated[str | None, typer.Option("--at", help="Site of the step.", metavar="SITE", rich_help_panel=_ACTION)] = None,
-    result: Annotated[
-        str | None, typer.Option(help="The tool gives this back (TEXT or @FILE).", metavar="TEXT", rich_help_panel=_ACTION)
-    ] = None,
-    reply: Annotated[
-        str | None,
-        typer.Option(help="The model says this: text, or JSON with tool_calls.", metavar="TEXT", rich_help_panel=_ACTION),
-    ] = None,
-    call: Annotated[
-        str | None, typer.Option(help="Another call is made.", metavar="TOOL", rich_help_panel=_ACTION)
-    ] = None,
-    arguments: Annotated[
-        str | None, typer.Option(help="The arguments of --call.", metavar="JSON", rich_help_panel=_ACTION)
-    ] = None,
-    drop: Annotated[bool, typer.Option("--drop", help="The call is not made.", rich_help_panel=_ACTION)] = False,
-    redraw: Annotated[
-        bool, typer.Option("--redraw", help="The model is asked the same once more.", rich_help_panel=_ACTION)
-    ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="Another model answers, from here on.", metavar="NAME", rich_help_panel=_ACTION)
-    ] = None,
-    only_here: Annotated[
-        bool, typer.Option("--only-here", help="... at this step alone.", rich_help_panel=_ACTION)
-    ] = False,
-    prompt: Annotated[
-        str | None, typer.Option(help="Another prompt stands there.", metavar="TEXT", rich_help_panel=_ACTION)
-    ] = None,
-    clean: Annotated[
-        bool,
-        typer.Option(
-            "--clean",
-            help="The attack's text is taken out: of the result at SITE, or of the whole environment without --at.",
-            rich_help_panel=_ACTION,
-        ),
-    ] = False,
-    action: Annotated[
-        list[str] | None,
-        typer.Option(help="An action as JSON, or @FILE; may be repeated.", metavar="JSON", rich_help_panel=_ACTION),
-    ] = None,
-    then: Annotated[
-        Continue | None,
-        typer.Option(
-            "--continue",
-            help="Later replies: 'hold' keeps those recorded; 'corpus' takes those that runs of the same model gave to the "
-            "equal request; 'bounds' leaves them open. Left out: corpus if --corpus is given, else hold.",
-            rich_help_panel=_THEN,
-        ),
-    ] = None,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Option(help="Runs to take replies from; may be repeated.", metavar="PATH", rich_help_panel=_THEN),
-    ] = None,
-    equal: Annotated[
-        Equality,
-        typer.Option(
-            help="When requests count as equal: word for word, or by calls alone (an assumption).", rich_help_panel=_THEN
-        ),
-    ] = Equality.EXACT,
+@app.command(help=HELP)
+def whatif(  # noqa: PLR0913 -- as many as the command has options
+    run: options.Runs,
+    *,
+    within: options.Within = None,
+    at: options.At = None,
+    result: options.Result = None,
+    reply: options.Reply = None,
+    call: options.Call = None,
+    arguments: options.Arguments = None,
+    drop: options.Drop = False,
+    redraw: options.Redraw = False,
+    model: options.Model = None,
+    only_here: options.OnlyHere = False,
+    prompt: options.Prompt = None,
+    clean: options.Clean = False,
+    action: options.Action = None,
+    then: options.Then = None,
+    corpus: options.Corpora = None,
+    equal: options.Equal = Equality.EXACT,
     level: Level = 0.95,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(help="Only runs with this label, score, model, task.", metavar="KEY=VALUE", rich_help_panel=_MANY),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Ask of this many runs at most.", min=1, rich_help_panel=_MANY)] = None,
-    seed: Annotated[int, typer.Option(help="Of the interval over runs.", rich_help_panel=_MANY)] = 0,
+    where: options.Wheres = None,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
     json: Json = False,
     html: Html = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Write the counterfactual run as JSONL of ifonly.", metavar="FILE", rich_help_panel=_OUT),
-    ] = None,
+    save: options.Save = None,
     format: Format = None,
     keep_going: KeepGoing = False,
 ) -> None:
-    """Ask what would have happened, had a step been otherwise.
-
-    Long because typer reads the options off the signature.
-    """
+    """Long because typer reads the options off the signature."""
     asked = Ask(at, result, reply, call, arguments, drop, redraw, model, only_here, prompt, clean, tuple(action or ()))
     conditions = Where.parse(where or ())
     continuation, pool = _continuation(then, corpus, equal, format)
     found = _runs(run, within, pool, format)
     runs = conditions.choose(found.runs)[:limit]
-    if not runs:
-        raise ActionError(" ".join(where or run), "no run is like this", "`ifonly show PATH` lists the runs.")
-    if len(runs) > 1 and (html or save):
-        raise ActionError("--html or --save", f"{len(runs)} runs", "Ask of one run: give its id, and --in PATH.")
+    _check(runs, found, one=html is not None or save is not None)
     many = len(found.runs) > 1 and not (html or save)
     answers, failed = _answers(runs, asked, continuation, level, strict=not many)
     if many:
-        summary = summarise(answers, level, seed)
-        if json:
-            shown = [answer.model_dump(mode="json") for answer in answers]
-            emit({"version": 1, "summary": summary.model_dump(mode="json"), "answers": shown, "failed": failed})
-        else:
-            render_answers(stdout(), answers, summary)
+        _many(answers, failed, summarise(answers, level, seed), json=json)
     else:
         _one(runs[0], answers[0], json=json, html=html)
-        if save:
-            save_twin(save, runs[0], answers[0], continuation)
-            note(f"wrote {save}")
+    if save:
+        save_twin(save, runs[0], answers[0], continuation)
+        note(f"wrote {save}")
     raise typer.Exit(_status(answers, found, failed, keep_going=keep_going))
+
+
+def _check(runs: Sequence[Trajectory], found: Runs, *, one: bool) -> None:
+    """See that there is a run to ask of, and one alone where one is needed."""
+    if not runs:
+        raise ActionError(f"{len(found.runs):,} runs", "none is as --where says", "`ifonly show PATH` lists the runs.")
+    if one and len(runs) > 1:
+        raise ActionError("--html or --save", f"{len(runs)} runs", "Ask of one run: give its id, and --in PATH.")
 
 
 def _continuation(
@@ -210,6 +149,15 @@ def _answers(
         raise errors[0]
     problems(errors)
     return answers, len(errors)
+
+
+def _many(answers: Sequence[WhatIfAnswer], failed: int, summary: WhatIfSummary, *, json: bool) -> None:
+    """Show the answers of many runs, and their summary."""
+    if json:
+        shown = [answer.model_dump(mode="json") for answer in answers]
+        emit({"version": 1, "summary": summary.model_dump(mode="json"), "answers": shown, "failed": failed})
+    else:
+        render_answers(stdout(), answers, summary)
 
 
 def _one(run: Trajectory, answer: WhatIfAnswer, *, json: bool, html: Path | None) -> None:

@@ -120,10 +120,11 @@ def write_page(path: Path, html: str) -> None:
                 Path(name).unlink()
             raise
     except OSError as error:
-        raise InputError(str(path), f"cannot be written ({error.strerror})", "Name a file in a folder that exists.") from error
+        fix = "Name a file in a folder that exists and that you may write to."
+        raise InputError(str(path), f"cannot be written ({error.strerror})", fix) from error
 
 
-def _page(template: str, **values: Any) -> str:  # noqa: ANN401 -- what the template asks for
+def _page(template: str, **values: Any) -> str:
     environment = _environment()
     style = environment.get_template("report.css").render()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

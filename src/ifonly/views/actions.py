@@ -47,12 +47,13 @@ def action_text(action: Action) -> str:
         case DropAction():
             text = f"the call {action.site} had not been made"
         case ReplyAction():
-            calls = ", ".join(call.name for call in action.tool_calls)
-            text = f"{action.site} had said “{content_text(action.content)}”" + (f" and called {calls}" if calls else "")
+            calls = "".join(f", and called {call.name}" for call in action.tool_calls)
+            text = f"{action.site} had said “{content_text(action.content)}”{calls}"
         case RedrawAction():
             text = f"{action.site} had been asked the same once more"
         case ModelAction():
-            text = f"{action.model} had answered at {action.site}" + ("" if action.scope == "step" else " and from there on")
+            onward = "" if action.scope == "step" else " and from there on"
+            text = f"{action.model} had answered at {action.site}{onward}"
         case PromptAction():
             text = f"the prompt at {action.site} had read “{content_text(action.content)}”"
         case EnvironmentAction():

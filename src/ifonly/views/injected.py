@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Segment", "carries", "injections_of", "segments"]
 
 _MINIMUM = 12
+_QUOTE = re.compile("['\"]")
 _GAP = r"(?:\s|\\[nrt]|\\(?=\s))*"
 
 
@@ -35,9 +36,8 @@ def injections_of(run: Trajectory) -> tuple[str, ...]:
 
 def segments(text: str, injections: Iterable[str]) -> tuple[Segment, ...]:
     """The text cut where injected words begin and end."""
-    spans = sorted(
-        match.span() for injection in injections if (match_ := _pattern(injection)) for match in match_.finditer(text)
-    )
+    patterns = filter(None, map(_pattern, injections))
+    spans = sorted(match.span() for pattern in patterns for match in pattern.finditer(text))
     found, end = list[Segment](), 0
     for start, stop in spans:
         if start < end:
@@ -68,4 +68,9 @@ def _pattern(injection: str) -> re.Pattern[str] | None:
     words = injection.replace("\\n", " ").split()
     if sum(map(len, words)) < _MINIMUM:
         return None
-    return re.compile(_GAP.join(re.sub(r"'|\"", lambda quote: rf"\\?{quote.group()}{{1,2}}", re.escape(w)) for w in words))
+    return re.compile(_GAP.join(_QUOTE.sub(_any_quoting, re.escape(word)) for word in words))
+
+
+def _any_quoting(quote: re.Match[str]) -> str:
+    """The quote, doubled (YAML) or escaped (Python, JSON) as it may be."""
+    return rf"\\?{quote.group()}{{1,2}}"

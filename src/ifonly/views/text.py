@@ -1,8 +1,8 @@
-"""Text of strangers made safe and short.
+r"""Text of strangers made safe and short.
 
 Tool results and replies are written by others, sometimes with intent. Whatever could move a cursor, colour a
 terminal, reverse the order of letters or hide is shown by a visible sign instead: a control picture for control
-characters (``ESC`` becomes U+241B), ``\\uXXXX`` for invisible format characters, surrogates and the like.
+characters (``ESC`` becomes U+241B), ``\uXXXX`` for invisible format characters, surrogates and the like.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Content, ToolCall
 
-__all__ = ["call_text", "content_text", "cut", "one_line", "pretty", "visible"]
+__all__ = ["call_text", "content_text", "contrast", "cut", "one_line", "pretty", "visible"]
 
 _CONTROL_PICTURES = 0x2400
 _DELETE, _DELETE_PICTURE = 0x7F, "\u2421"
@@ -53,11 +53,19 @@ def one_line(text: str, width: int = 160) -> str:
     return cut(" ".join(visible(text[: width * 10]).split()) + ("…" if len(text) > width * 10 else ""), width)
 
 
+def contrast(one: str, other: str, width: int = 90) -> tuple[str, str]:
+    """Two texts on a line each, both from shortly before where they part."""
+    parted = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = 0 if parted < width // 2 else parted - width // 3
+    mark = "…" if start else ""
+    return mark + one_line(one[start:], width), mark + one_line(other[start:], width)
+
+
 def content_text(content: Content) -> str:
     """The text of a message: typed parts are joined, parts that are no text are shown as JSON."""
     if content is None or isinstance(content, str):
         return content or ""
-    return "\n".join(part["text"] if isinstance(part.get("text"), str) else _json(part) for part in content)  # type: ignore[misc]
+    return "\n".join(text if isinstance(text := part.get("text"), str) else _json(part) for part in content)
 
 
 def call_text(call: ToolCall) -> str:

@@ -127,7 +127,7 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         question=question(answer.actions, run),
         verdict=answer.verdict,
         headline=tuple(_sentence(outcome) for outcome in outcomes),
-        divergence=f"The worlds part at {parted.site} ({parted.why})." if parted else None,
+        divergence=f"The worlds part at {parted.site}: {parted.why}." if parted else None,
         outcomes=outcomes,
         pairs=pairs,
         continuation=answer.continuation,
@@ -141,6 +141,8 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
 
 def _pair(step: StepAnswer, answer: WhatIfAnswer) -> PairView:
     notes = []
+    if step.changed and step.provenance == Provenance.RECORDED and step.source is None:
+        notes.append("the recorded value, as the action leaves it")
     if step.source:
         notes.append(f"from {step.source}" + (f", one of {step.draws} recorded draws" if (step.draws or 0) > 1 else ""))
     if step.why:
@@ -191,8 +193,10 @@ def _bar(estimate: Estimate, factual: float) -> tuple[float, float | None, float
 def _sentence(outcome: OutcomeView) -> str:
     """One outcome as a sentence; what is not certain says so."""
     verb = "stayed" if outcome.counterfactual == outcome.factual else "been"
-    said = "it is open what it would have been" if outcome.counterfactual == "open" else (
-        f"it would have {verb} {outcome.counterfactual}"
+    said = (
+        "it is open what it would have been"
+        if outcome.counterfactual == "open"
+        else (f"it would have {verb} {outcome.counterfactual}")
     )
     unsure = f" ({outcome.interval}; {outcome.status})" if outcome.interval else ""
     return f"{outcome.name} was {outcome.factual}; {said}{unsure}"
