@@ -143,6 +143,7 @@ Action = Annotated[
     | EnvironmentAction,
     Field(discriminator="do"),
 ]
+"""Any of the actions, told apart by `do`."""
 
 _ACTION: TypeAdapter[Action] = TypeAdapter(Action)
 

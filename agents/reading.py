@@ -243,7 +243,7 @@ class _Session:
     ) -> Iterator[_Found]:
         """Every record of the files; with needles, those alone in whose id all of them may stand."""
         sizes = [file.stat().st_size if isinstance(file, Path) else 0 for file in files]
-        done = 0
+        done, total = 0, sum(sizes)
         for file, size in zip(files, sizes, strict=True):
             if isinstance(file, InputError):
                 yield _Found(Place(Path(file.file), 0), None, file)
@@ -252,10 +252,10 @@ class _Session:
             for count, found in enumerate(self._records_of(source, needles)):
                 yield found
                 if progress and count % 64 == 0:
-                    progress(done + min(size, source.position), sum(sizes))
+                    progress(done + min(size, source.position), total)
             done += size
             if progress:
-                progress(done, sum(sizes))
+                progress(done, total)
 
     def _records_of(self, source: RecordFile, needles: Sequence[bytes]) -> Iterator[_Found]:
         importer, waiting = self.forced, list[tuple[Place, JsonValue]]()

@@ -89,6 +89,7 @@ class ToolMessage(Record):
 
 
 Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+"""One message of a conversation, told apart by `role`."""
 
 
 class ToolSpec(Record):
@@ -171,6 +172,7 @@ class ToolStep(Record):
 
 
 Step = Annotated[InputStep | ModelStep | ToolStep, Field(discriminator="kind")]
+"""One step of a run, told apart by `kind`."""
 
 Score = bool | float
 """A named score of an outcome: a verdict, or a number."""

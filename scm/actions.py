@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pyro.distributions import TorchDistribution
     from torch import Tensor
 
+__all__ = ["Action", "Map", "Mapped", "Put", "Redraw", "Swap"]
+
 
 class Action(Protocol):
     """Anything that rewrites a structural equation."""

@@ -15,6 +15,8 @@ from ifonly.scm.errors import NotIdentified
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["backdoor", "frontdoor"]
+
 
 def backdoor(joint: ArrayLike) -> NDArray[np.float64]:
     """Return P(y | do(x)) = sum_z P(y | x, z) P(z), shape (X, Y).

@@ -17,6 +17,8 @@ from ifonly.scm.intervals import effective_size, weighted_mean
 if TYPE_CHECKING:
     from ifonly.scm.runs import Run
 
+__all__ = ["Answer", "Target", "Twin", "Verdict"]
+
 A = TypeVar("A", bound="Answer")
 Target = str | Callable[[A], Tensor | float | bool]
 """A site, or a function of an answer, whose mean is wanted."""
@@ -25,7 +27,7 @@ Verdict = Literal["settled", "ample", "low"]
 """Whether the particles suffice: nothing is left to chance; they do; they do not (see `handover`)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """A weighted sample from a distribution over worlds.
 
@@ -35,12 +37,14 @@ class Answer:
             particles: then each row, or the single draw, stands for itself.
         rung: rung of the ladder.
         chance: number of noise sites drawn at random.
+        unweighed: facts that inform the noise, in a single draw that cannot be weighed by them.
     """
 
     run: Run
     weights: Tensor | None
     rung: Rung
     chance: int
+    unweighed: tuple[str, ...] = ()
 
     def __getitem__(self, site: str) -> Any:
         """Return the value of a site in the run that the question is about."""
@@ -87,8 +91,13 @@ class Answer:
             level: coverage.
 
         Raises:
-            ValueError: if there is chance in the answer but no two effective draws to judge it by.
+            ValueError: if there is chance in the answer but no two effective draws to judge it by, or facts that a
+                single draw cannot be weighed by.
         """
+        if self.unweighed:
+            raise ValueError(
+                f"facts at {list(self.unweighed)} inform noise that was drawn only once: ask for particles"
+            )
         rows = self.mean(target).reshape(-1).numpy().astype(float)
         if self.chance == 0 and len(rows) == 1:
             return Estimate.settled(float(rows[0]), self.rung, self.assumed)
@@ -116,7 +125,7 @@ class Answer:
         return values if values.is_floating_point() else values.double()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Twin(Answer):
     """A counterfactual beside its facts, in the same noise. `run` is the counterfactual one.
 
@@ -127,6 +136,7 @@ class Twin(Answer):
 
     factual: Run
     fresh: tuple[str, ...]
+    rung: Rung = "counterfactual"
 
     @property
     def counterfactual(self) -> Run:

@@ -23,8 +23,14 @@ from ifonly.scm.gumbel import Floats, transition
 if TYPE_CHECKING:
     from ifonly.scm.draw import Draw
 
+__all__ = ["GumbelChain", "Held", "States", "alias_table"]
+
 States = NDArray[np.integer]
+"""Integer states."""
+
 Held = Mapping[int, int]
+"""do(): states put, by time."""
+
 _CACHED = 20_000
 
 
@@ -149,15 +155,14 @@ def alias_table(rows: Floats) -> tuple[Floats, NDArray[np.int16]]:
     Args:
         rows: probabilities, shape (rows, K); a row of zeros gives a table that must not be used.
     """
-    mass, options = rows * rows.shape[1], np.arange(len(rows))
-    keep, alias = np.ones_like(mass), np.zeros(mass.shape, dtype=np.int16)
-    alias[:] = np.arange(rows.shape[1])
-    least = mass.copy()
+    left, row = rows * rows.shape[1], np.arange(len(rows))
+    keep = np.ones(rows.shape)
+    alias = np.tile(np.arange(rows.shape[1], dtype=np.int16), (len(rows), 1))
     for _ in range(rows.shape[1] - 1):
-        low = least.argmin(1)
-        high = np.where(np.isinf(least), -np.inf, least).argmax(1)
-        keep[options, low] = np.minimum(least[options, low], 1.0)
-        alias[options, low] = high
-        least[options, high] -= 1 - keep[options, low]
-        least[options, low] = np.inf
+        low = left.argmin(1)
+        high = np.where(np.isinf(left), -np.inf, left).argmax(1)
+        keep[row, low] = np.minimum(left[row, low], 1.0)
+        alias[row, low] = high
+        left[row, high] -= 1 - keep[row, low]
+        left[row, low] = np.inf
     return keep, alias

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ifonly.scm.laws import Between, Point, Real, inside_support, log_density, real
+from ifonly.scm.laws import UNIT, Point, Real, inside_support, log_density, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyro.distributions import TorchDistribution
 
-_UNIT = Between(0.0, 1.0)
+__all__ = ["Additive", "Bijective", "Monotone"]
 
 
 class Bijective(ABC):
@@ -95,7 +95,7 @@ class Monotone(Bijective):
 
     def prior(self, *parents: Any) -> TorchDistribution:
         """Return the uniform law on (0, 1)."""
-        return _UNIT
+        return UNIT
 
     def __call__(self, noise: Tensor, *parents: Any) -> Tensor:
         """Return the quantile."""

@@ -16,7 +16,10 @@ from ifonly.scm.gumbel import Floats
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+__all__ = ["Bounds", "bounds", "inverse_cdf", "stable_bounds"]
+
 Bounds = tuple[Floats, Floats]
+"""Lower and upper bounds, each of shape (..., K, K)."""
 
 
 def bounds(p: ArrayLike, q: ArrayLike) -> Bounds:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ifonly.scm.errors import ImpossibleEvidence
-from ifonly.scm.laws import Between, Gumbels, Real, TopDown, gather, pick, real
+from ifonly.scm.laws import UNIT, Between, Gumbels, Real, TopDown, gather, pick, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyro.distributions import TorchDistribution
 
-_UNIT = Between(0.0, 1.0)
+__all__ = ["GumbelMax", "InverseCdf", "Threshold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Threshold:
 
     def prior(self, *parents: Any) -> TorchDistribution:
         """Return the uniform law on (0, 1)."""
-        return _UNIT
+        return UNIT
 
     def __call__(self, noise: Tensor, *parents: Any) -> Tensor:
         """Return 1. for success and 0. for failure."""
@@ -119,7 +119,7 @@ class InverseCdf:
 
     def prior(self, *parents: Any) -> TorchDistribution:
         """Return the uniform law on (0, 1)."""
-        return _UNIT
+        return UNIT
 
     def __call__(self, noise: Tensor, *parents: Any) -> Tensor:
         """Return the index of the interval that the noise falls into, shape (...)."""

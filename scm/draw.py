@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["Draw"]
+
 _SMALLEST = 2.0**-54
 """Stands in for a uniform of exactly 0, at which quantile functions are infinite (probability 2**-53)."""
 

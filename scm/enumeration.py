@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from ifonly.scm.runs import Run
 
+__all__ = ["Branch", "Enumeration", "Follow", "enumerate_world"]
+
 
 class Follow(Messenger):
     """Give each noise site the element of its support that a path names; past its end, the first possible."""
@@ -158,7 +160,7 @@ def _leaves(world: World, facts: Facts, actions: Actions) -> Iterator[tuple[Run,
             likelihood, twin = _log_likelihood(factual, facts), None
             if likelihood > -inf:
                 run, fresh = predict(world, factual, actions, strict=False)
-                twin = Twin(run, None, "counterfactual", 0, factual, fresh)
+                twin = Twin(run=run, weights=None, chance=0, factual=factual, fresh=fresh)
         yield factual, follow.log_prob + likelihood, twin
         paths.extend(follow.siblings())
 

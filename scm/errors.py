@@ -17,6 +17,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+__all__ = [
+    "ImpossibleEvidence",
+    "NeverReached",
+    "NotApplicable",
+    "NotEnumerable",
+    "NotIdentified",
+    "ReachedTwice",
+    "Refusal",
+]
+
 
 class Refusal(Exception):
     """Root of all errors raised by `ifonly.scm`.

@@ -6,8 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+__all__ = ["Estimate", "Identified", "Rung"]
+
 Rung = Literal["observed", "interventional", "counterfactual"]
+"""What is seen, what would be if it were done, what would have been (Pearl's ladder)."""
+
 Identified = Literal["exact", "point", "bounds", "assumed"]
+"""How a number is settled; `Estimate` says what each word means."""
 
 
 class Estimate(BaseModel):

@@ -17,6 +17,8 @@ from ifonly.scm.laws import real
 if TYPE_CHECKING:
     from ifonly.scm.kernel import Mechanism
 
+__all__ = ["Evidence", "finite"]
+
 
 class Evidence(TorchDistribution):
     """A Pyro factor for one fact: the log likelihood of the value of a site given its parents' values.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pyro.distributions import TorchDistribution
 
+__all__ = ["Finite", "choice", "table"]
+
 V = TypeVar("V")
 _ROUNDING = 1e-12
 """Largest error of a sum of probabilities."""

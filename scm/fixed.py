@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pyro.distributions import TorchDistribution
 
+__all__ = ["Constant", "Exogenous", "Function", "agree", "given", "latent"]
+
 V = TypeVar("V")
 _NO_NOISE = Point(())
 

@@ -10,6 +10,19 @@ import networkx as nx
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+__all__ = [
+    "ancestors",
+    "backdoor_set",
+    "backdoor_sets",
+    "d_separated",
+    "descendants",
+    "frontdoor_sets",
+    "intervened",
+    "is_backdoor",
+    "is_frontdoor",
+    "parents",
+]
+
 
 def parents(graph: nx.DiGraph, site: str) -> frozenset[str]:
     """Return the direct causes of a site."""

@@ -1,17 +1,17 @@
 """Gumbel-max counterfactuals in closed form: no sampling where the state is discrete.
 
-A categorical choice as an exponential race: E_k ~ Exp(1), Y = argmin E_k / p_k; in the changed world Y' =
-argmin E_k / q_k with the same E. Given Y = i the race ended at T = E_i / p_i ~ Exp(1), and the other E_k
-restart there by lack of memory. With r_k = p_k / q_k, H(s) = sum over r_k < s of (q_k s - p_k) and Q = H' =
-sum over r_k < s of q_k:
+A categorical choice as an exponential race: E_k ~ Exp(1), Y = argmin E_k / p_k; in the changed world
+Y' = argmin E_k / q_k with the same E. Given Y = i the race ended at T = E_i / p_i ~ Exp(1), and the other E_k restart
+there by lack of memory. With r_k = p_k / q_k, H(s) = sum over r_k < s of (q_k s - p_k) and Q = H' = sum over r_k < s
+of q_k:
 
     P(Y' = i | Y = i) = 1 / (1 + H(r_i))
-    P(Y' = j | Y = i) = q_j (F(r_i) - F(r_j)) if r_j < r_i, else 0,    F(s) = integral from 0 to s of dt / (1
-    + H(t))^2,
+    P(Y' = j | Y = i) = q_j (F(r_i) - F(r_j)) if r_j < r_i, else 0
+    F(s) = integral from 0 to s of dt / (1 + H(t))^2
 
-where on a segment [a, b] between sorted r's the integral is (1 / (1 + H(a)) - 1 / (1 + H(b))) / Q. Neither H
-nor F depends on i, so a matrix takes one sort. It is counterfactually stable (Oberst and Sontag 2019, def. 2)
-on the face of it: j replaces i only if its odds rose against i's.
+where on a segment [a, b] between sorted r's the integral is (1 / (1 + H(a)) - 1 / (1 + H(b))) / Q. Neither H nor F
+depends on i, so a matrix takes one sort. It is counterfactually stable (Oberst and Sontag 2019, def. 2) on the face of
+it: j replaces i only if its odds rose against i's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["Floats", "noise_means", "transition"]
+
 Floats = NDArray[np.float64]
+"""Arrays in double precision."""
 
 
 def transition(p: ArrayLike, q: ArrayLike) -> Floats:

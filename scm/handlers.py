@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from ifonly.scm.actions import Action
 
+__all__ = ["Abduct", "Intervene", "Named", "Replay", "evidence_site"]
+
 
 class Named(Messenger):
     """Base of handlers that speak of sites by name and raise on leaving a world that never reached one."""

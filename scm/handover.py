@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from ifonly.scm.steps import Actions, Facts, World
 
+__all__ = ["counterfactual_from", "nuts"]
+
 # Pyro gives these classes no types.
 _MCMC: Any = MCMC
 _NUTS: Any = NUTS
@@ -81,4 +83,4 @@ def counterfactual_from(
             raise NeverReached("noise", unknown, factual.trace.nodes)
         run, fresh = predict(world, factual, actions)
     weights = torch.full((particles,), 1 / particles, dtype=torch.float64)
-    return Twin(run, weights, "counterfactual", len(noise), factual, fresh)
+    return Twin(run=run, weights=weights, chance=len(noise), factual=factual, fresh=fresh)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
 
+__all__ = ["Interval", "clopper_pearson", "cluster_bootstrap", "effective_size", "weighted_mean"]
+
 Interval = tuple[float, float]
+"""Lower and upper end."""
 
 
 def effective_size(weights: ArrayLike) -> float:

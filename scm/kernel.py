@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pyro.distributions import TorchDistribution
     from torch import Tensor
 
+__all__ = ["Equation", "Mechanism", "Node", "Record", "draw", "endogenous", "equation_of", "node_of", "solve"]
+
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
@@ -153,8 +155,9 @@ def node_of(message: Message[..., Any]) -> Node[Any]:
 class Record(TraceMessenger):
     """Pyro's trace, with the endogenous sites in it beside the sample sites."""
 
-    def _pyro_post_endogenous(self, message: Message[..., Any]) -> None:
-        site = equation_of(message).site
-        if site in self.trace:
+    def _pyro_endogenous(self, message: Message[..., Any]) -> None:
+        if (site := equation_of(message).site) in self.trace:
             raise ReachedTwice(site)
-        self.trace.add_node(site, **message)
+
+    def _pyro_post_endogenous(self, message: Message[..., Any]) -> None:
+        self.trace.add_node(equation_of(message).site, **message)

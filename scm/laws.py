@@ -19,6 +19,25 @@ from torch.distributions import Distribution, Independent, constraints
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+__all__ = [
+    "Between",
+    "Gumbels",
+    "Index",
+    "Point",
+    "Real",
+    "TopDown",
+    "UNIT",
+    "Transported",
+    "gather",
+    "inside_support",
+    "log_density",
+    "pick",
+    "real",
+    "same",
+    "stack",
+    "transport",
+]
+
 Real = Tensor | float
 """A number, or a tensor of numbers that broadcasts over plates."""
 
@@ -31,10 +50,10 @@ class Point(TorchDistribution):
 
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
-    def __init__(self, value: Any, batch_shape: torch.Size = torch.Size()) -> None:  # noqa: B008
+    def __init__(self, value: Any, batch_shape: tuple[int, ...] = ()) -> None:
         """Put all mass at `value`."""
         self.value = value
-        super().__init__(batch_shape, validate_args=False)
+        super().__init__(torch.Size(batch_shape), validate_args=False)
 
     def __repr__(self) -> str:
         """Show the value."""
@@ -42,7 +61,7 @@ class Point(TorchDistribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Point:
         """Return the same point in a larger plate."""
-        return Point(self.value, torch.Size(batch_shape))
+        return Point(self.value, batch_shape)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return the value."""
@@ -90,6 +109,10 @@ class Between(Transported):
         """Return -log(high - low) inside and -inf outside."""
         width = real(self.high - self.low)
         return torch.where((self.low <= value) & (value < self.high), -width.log(), -torch.inf)
+
+
+UNIT = Between(0.0, 1.0)
+"""The uniform law on (0, 1)."""
 
 
 class Index(Transported):

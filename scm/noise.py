@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
 
+__all__ = ["Keyed", "keyed"]
+
 
 class Keyed(Messenger):
     """Give each sample site the noise that its name has in a `Draw`. Enter it before plates."""

@@ -13,10 +13,12 @@ from ifonly.scm.errors import NotApplicable
 from ifonly.scm.handlers import Abduct, Intervene
 from ifonly.scm.kernel import Record
 from ifonly.scm.runs import Run
-from ifonly.scm.steps import Actions, Facts, Size, World, abduct, population, predict, weigh
+from ifonly.scm.steps import Actions, Facts, Size, World, abduct, population, predict, unweighed, weigh
 
 if TYPE_CHECKING:
     from ifonly.scm.estimate import Rung
+
+__all__ = ["counterfactual", "intervene", "observe"]
 
 
 def observe(
@@ -87,10 +89,9 @@ def counterfactual(
 ) -> Twin:
     """Answer on the third rung: what would have been, had the actions been done, given what was.
 
-    Abduction, action, prediction (Pearl, Causality, theorem 7.1.7): the world runs under `Abduct`, then again
-    under `Replay` of its noise and `Intervene`, in one particle plate. Particles are weighted by the
-    likelihood of the facts; see `Twin.verdict`, and `handover` for when it is low. In finite worlds
-    `enumerate_world` is exact.
+    Abduction, action, prediction (Pearl, Causality, theorem 7.1.7): the world runs under `Abduct`, then again under
+    `Replay` of its noise and `Intervene`, in one particle plate. Particles are weighted by the likelihood of the facts;
+    see `Twin.verdict`, and `handover` for when it is low. In finite worlds `enumerate_world` is exact.
 
     Args:
         world: the world.
@@ -109,7 +110,14 @@ def counterfactual(
         factual = abduct(world, facts)
         weights = weigh(factual, size)
         run, fresh = predict(world, factual, actions)
-    return Twin(run, weights, "counterfactual", len(factual.drawn + run.drawn), factual, fresh)
+    return Twin(
+        run=run,
+        weights=weights,
+        chance=len(factual.drawn + run.drawn),
+        unweighed=unweighed(factual, size),
+        factual=factual,
+        fresh=fresh,
+    )
 
 
 def _forward(world: World, facts: Facts, actions: Actions, size: Size, rung: Rung) -> Answer:
@@ -117,4 +125,6 @@ def _forward(world: World, facts: Facts, actions: Actions, size: Size, rung: Run
         with Record() as record, Abduct(facts), Intervene(actions):
             returned = world()
         run = Run(record.trace, returned)
-        return Answer(run, weigh(run, size), rung, chance=len(run.drawn))
+        weights = weigh(run, size)
+        hidden = unweighed(run, size)
+    return Answer(run=run, weights=weights, rung=rung, chance=len(run.drawn), unweighed=hidden)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pyro.distributions import TorchDistribution
 
+__all__ = ["Pinned", "Unpinned"]
+
 V = TypeVar("V")
 
 

@@ -15,6 +15,8 @@ from ifonly.scm.kernel import Equation, Node, equation_of, node_of
 if TYPE_CHECKING:
     from pyro.poutine.trace_struct import Trace
 
+__all__ = ["Run"]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -43,7 +45,7 @@ class Run:
 
     def __contains__(self, site: str) -> bool:
         """Return whether the run reached a site."""
-        return site in self.sites
+        return site in self.trace and self.trace.nodes[site]["type"] == "endogenous"
 
     def node(self, site: str) -> Node[Any]:
         """Return the node of a site.

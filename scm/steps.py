@@ -19,9 +19,16 @@ from ifonly.scm.kernel import Record
 from ifonly.scm.noise import Keyed
 from ifonly.scm.runs import Run
 
+__all__ = ["Actions", "Facts", "Size", "World", "abduct", "evidence", "population", "predict", "unweighed", "weigh"]
+
 World = Callable[[], object]
+"""A function without arguments that calls `endogenous`."""
+
 Facts = Mapping[str, Any]
+"""Observed values by site, taken as they are: tensors where the world computes with tensors."""
+
 Actions = Mapping[str, Action]
+"""What is done, by site."""
 
 
 class Size(NamedTuple):
@@ -106,6 +113,28 @@ def weigh(run: Run, size: Size) -> Tensor | None:
             raise ImpossibleEvidence(f"site {site!r}", "its likelihood is not a number")
         _demand(site, (total > -torch.inf).any(0))
     return total.softmax(0)
+
+
+def unweighed(run: Run, size: Size) -> tuple[str, ...]:
+    """Return the observed sites whose likelihood may hang on noise that was drawn.
+
+    In a single draw these facts say nothing about that noise: only particles, or enumeration, can weigh them.
+
+    Args:
+        run: a run under `Abduct`.
+        size: the population it ran in; in particles facts are weighed, and none is returned.
+    """
+    if size.particles is not None:
+        return ()
+    observed, drawn = dict(evidence(run)), set(run.drawn)
+    hanging: set[str] = set()
+    for site in run.sites:
+        equation = run.equation(site)
+        if equation.noise in drawn or any(
+            parent.site in hanging and parent.site not in observed for parent in equation.parents
+        ):
+            hanging.add(site)
+    return tuple(site for site in observed if site in hanging)
 
 
 def evidence(run: Run) -> Iterator[tuple[str, Evidence]]:

@@ -14,6 +14,7 @@ from ifonly.sim.walk import Provenance
 __all__ = ["Divergence", "OutcomeAnswer", "StepAnswer", "Verdict", "WhatIfAnswer"]
 
 Verdict = Literal["answered", "partly answered", "needs live or fitted", "undetermined"]
+"""Every path ran to its end and was judged; some did; a model's reply is missing; something else is."""
 
 
 class _Answer(BaseModel):

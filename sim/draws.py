@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AnyStep", "Drawn", "options_for"]
 
 AnyStep: TypeAlias = InputStep | ModelStep | ToolStep
+"""A step of any kind."""
 
 
 @dataclass(frozen=True, slots=True)

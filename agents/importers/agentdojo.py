@@ -12,9 +12,9 @@ are runs too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
-from pydantic import Discriminator, JsonValue, TypeAdapter
+from pydantic import Discriminator, TypeAdapter
 from typing_extensions import TypedDict
 
 from ifonly.agents.environments.agentdojo_ref import defence_of, reference
@@ -25,18 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pydantic import JsonValue
+
 __all__ = ["AgentDojo"]
 
 PROMPTS = "system_prompts.json"
 
 
+# What lies deeper is checked once, where our messages are made.
+_Object = dict[str, Any]
+_Content = str | list[_Object] | None
+
+
 class _Call(TypedDict):
     function: str
-    args: dict[str, JsonValue]
+    args: _Object
     id: NotRequired[str | None]
-
-
-_Content = str | list[dict[str, JsonValue]] | None
 
 
 class _System(TypedDict):
@@ -105,9 +109,10 @@ class AgentDojo:
         pipeline, attack = run["pipeline_name"], run["attack_type"] or "none"
         attacked = attack != "none"
         defence = defence_of(pipeline)
-        model = pipeline.removesuffix(f"-{defence}")
+        model = pipeline.removesuffix(f"-{defence}") if defence else pipeline
         toolset = f"agentdojo/v1/{suite}/tool_filter" if defence == "tool_filter" else f"agentdojo/v1/{suite}"
-        messages = MESSAGES.validate_python([_message(raw, i, place) for i, raw in enumerate(run["messages"])])
+        plain = [_message(raw, index, place) for index, raw in enumerate(run["messages"])]
+        messages = checked(MESSAGES, plain, place)
         scores: dict[str, bool | float] = {"utility": run["utility"]}
         if attacked:
             scores["security"] = run["security"]

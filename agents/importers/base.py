@@ -143,7 +143,7 @@ _WANTED = {
 }
 
 
-def checked(adapter: TypeAdapter[T], value: JsonValue, place: Place, *, strip: str = "", as_json: bool = False) -> T:
+def checked(adapter: TypeAdapter[T], value: object, place: Place, *, strip: str = "", as_json: bool = False) -> T:
     """The value, checked against the shape that its format requires.
 
     Args:

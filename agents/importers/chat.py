@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 from pydantic import Discriminator, JsonValue
 from typing_extensions import TypedDict
 
-from ifonly.agents.importers.base import MESSAGES, Place, describe
+from ifonly.agents.importers.base import MESSAGES, Place, checked, describe
 from ifonly.agents.streams.strict_json import JsonError, parse_text
 
 if TYPE_CHECKING:
@@ -24,17 +24,19 @@ if TYPE_CHECKING:
 __all__ = ["ChatMessage", "messages_of"]
 
 
+# What lies deeper is checked once, where our messages are made.
+_Object = dict[str, Any]
+_Content = str | list[_Object] | None
+
+
 class _Function(TypedDict):
     name: str
-    arguments: str | dict[str, JsonValue]
+    arguments: str | _Object
 
 
 class _Call(TypedDict):
     id: NotRequired[str | None]
     function: _Function
-
-
-_Content = str | list[dict[str, JsonValue]] | None
 
 
 class _Prompt(TypedDict):
@@ -93,7 +95,7 @@ def messages_of(raw: Sequence[Any], place: Place, prefix: str) -> list[Message]:
                 plain.append(_result(message, asked))
             case _:
                 plain.append({"role": "user" if role == "user" else "system", "content": content})
-    return MESSAGES.validate_python(plain)
+    return checked(MESSAGES, plain, place)
 
 
 def _calls(message: Any, where: str, place: Place) -> list[dict[str, object]]:

@@ -1,5 +1,6 @@
 """Every Python block of the README runs and prints what the README says; every command in it exists."""
 
+import os
 import re
 import subprocess
 import sys
@@ -26,8 +27,8 @@ def test_there_are_blocks_to_run():
 @pytest.fixture(scope="module")
 def helps():
     def text(*command):
-        run = [sys.executable, "-m", "ifonly.cli", *command, "--help"]
-        return subprocess.run(run, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+        run = [Path(sys.executable).with_name("ifonly"), *command, "--help"]
+        return subprocess.run(run, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}).stdout
 
     return {command: text(command) for command in COMMANDS}
 

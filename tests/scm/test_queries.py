@@ -258,11 +258,12 @@ def test_an_error_in_the_world_is_not_masked():
 
 def test_a_site_cannot_be_reached_twice():
     def world():
-        given("a", 1)
-        given("a", 2)
+        latent("a", NORMAL)
+        latent("a", NORMAL)
 
     with pytest.raises(ReachedTwice, match="'a/0'"):
         observe(world)
+    assert pyro.poutine.runtime._PYRO_STACK == []
 
 
 def test_parents_are_nodes():
@@ -313,6 +314,16 @@ def test_the_graph_after_an_action():
     twin = counterfactual(confounded, {"X": 0.0}, {"X": Put(1.0)}, particles=5)
     assert set(twin.factual.graph.edges) == {("U", "X"), ("U", "Y"), ("X", "Y")}
     assert set(twin.run.graph.edges) == {("U", "Y"), ("X", "Y")}
+
+
+def test_facts_that_a_single_draw_cannot_weigh():
+    """Row by row, U would keep its prior although X and Y tell of it: no number may be read off that."""
+    rows = torch.linspace(0, 1, 50)
+    twin = counterfactual(confounded, {"X": rows, "Y": rows}, {"X": Put(tensor(1.0))}, rows=50)
+    assert (twin.verdict, twin.unweighed) == ("low", ("X", "Y"))
+    with pytest.raises(ValueError, match=r"\['X', 'Y'\] inform noise"):
+        twin.estimate("Y")
+    assert counterfactual(confounded, {"U": rows}, {"X": Put(tensor(1.0))}, rows=50).unweighed == ()
 
 
 def test_chance_without_particles_has_no_interval():

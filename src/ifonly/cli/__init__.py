@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+import ifonly
 from ifonly.agents.errors import IfonlyError
 from ifonly.cli.lazy import LazyGroup, later
 from ifonly.cli.output import complain, prepare_streams
@@ -53,8 +54,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        complete = sys.modules["ifonly"].__version__
-        sys.stdout.write(f"ifonly {complete}\n")
+        sys.stdout.write(f"ifonly {ifonly.__version__}\n")
         raise typer.Exit
 
 
