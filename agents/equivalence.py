@@ -22,7 +22,9 @@ __all__ = ["Verdict", "canonical_error", "canonical_result", "compare"]
 
 Verdict = Literal["exact", "equivalent", "redacted", "differs"]
 
-_CLOCK = re.compile(r"^([ -]*(?:timestamp|last_modified): )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}(?=(?:>>)?$)", re.MULTILINE)
+_CLOCK = re.compile(
+    r"^([ -]*(?:timestamp|last_modified): )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}(?=(?:>>)?$)", re.MULTILINE
+)
 """A YAML date field with a fraction of a second: only a clock gives one, dates in data have whole seconds."""
 
 _WHOLE = re.compile(r"(?<![\w.,-])(-?\d+)\.0(?![\w,.]*\d)")

@@ -118,7 +118,7 @@ class _Brief(NamedTuple):
 
 def _brief(trajectory: Trajectory) -> tuple[_Brief, Differing | None]:
     check = check_run(trajectory, environment_of(trajectory))
-    verdicts = Counter(call.verdict for call in check.calls)
+    verdicts = Counter[str](call.verdict for call in check.calls)
     scores_reproduced = all(score.reproduced for score in check.scores)
     brief = _Brief(check.group, check.left_out, check.rewritten, verdicts, bool(check.scores), scores_reproduced)
     return brief, None if check.left_out or check.reproduced else _difference(check)
@@ -128,11 +128,11 @@ def _difference(check: RunCheck) -> Differing:
     first = check.first_differing
     return Differing(
         run=check.run,
-        site=first and first.site,
-        verdict=first and first.verdict,
-        call=first and first.call,
-        recorded=first and first.recorded,
-        executed=first and first.executed,
+        site=None if first is None else first.site,
+        verdict=None if first is None else first.verdict,
+        call=None if first is None else first.call,
+        recorded=None if first is None else first.recorded,
+        executed=None if first is None else first.executed,
         scores=tuple(score for score in check.scores if not score.reproduced),
     )
 

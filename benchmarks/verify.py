@@ -1,6 +1,6 @@
 """`ifonly verify` over the authors' AgentDojo runs: shares, causes, and where the time goes.
 
-    python benchmarks/verify.py [PATH] [--workers N] [--profile]
+    python benchmarks/verify.py [PATH] [--every N] [--workers N] [--profile]
 
 Needs the package `agentdojo`; PATH is ../shared/data/agentdojo_runs/runs unless given.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,21 +30,23 @@ def main() -> None:
     """Print the report as JSON, then seconds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", nargs="?", default=RUNS)
+    parser.add_argument("--every", type=int, default=10, help="check every n-th run; 1 for all")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--profile", action="store_true", help="milliseconds of open, call and score, in one process")
     parser.add_argument("--json", type=Path, help="where the whole report goes")
     arguments = parser.parse_args()
     if arguments.profile:
-        print(json.dumps(profile(_runs(arguments.path)), indent=1))
+        print(json.dumps(profile(_runs(arguments.path, arguments.every)), indent=1))
         return
     start = time.perf_counter()
-    report = verify.verify(_runs(arguments.path), arguments.workers)
+    report = verify.verify(_runs(arguments.path, arguments.every), arguments.workers)
     seconds = time.perf_counter() - start
     shown = report.model_dump(mode="json")
     if arguments.json:
         arguments.json.write_text(json.dumps(shown, indent=1))
     print(json.dumps({"total": shown["total"], "by": shown["by"], "seconds": seconds}, indent=1))
-    print("differing calls by tool:", Counter(d.site.partition("/")[0] for d in report.differing if d.site).most_common())
+    tools = Counter(run.site.partition("/")[0] for run in report.differing if run.site)
+    print("first differing calls by tool:", tools.most_common())
     print("differing scores by task:", Counter(_scores_of(report.differing)).most_common(20))
 
 
@@ -73,8 +76,8 @@ def profile(runs: Iterable[Trajectory]) -> dict[str, float]:
     return {part: 1000 * seconds / count for part, seconds in spent.items()} | {"calls_per_run": calls / count}
 
 
-def _runs(path: Path) -> Iterator[Trajectory]:
-    return (run for run in reading.stream(path) if isinstance(run, Trajectory))
+def _runs(path: Path, every: int) -> Iterator[Trajectory]:
+    return islice((run for run in reading.stream(path) if isinstance(run, Trajectory)), 0, None, every)
 
 
 def _scores_of(differing: Iterable[verify.Differing]) -> Iterator[str]:

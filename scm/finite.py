@@ -6,6 +6,7 @@ These worlds can be enumerated exactly (`enumerate_world`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
@@ -52,7 +53,7 @@ class Finite(Generic[V]):
         Raises:
             ValueError: if they are not.
         """
-        total = sum(self.weights)
+        total = fsum(self.weights)
         if len(self.weights) != len(self.support) or min(self.weights, default=-1) < 0 or abs(total - 1) > _ROUNDING:
             raise ValueError(
                 f"need {len(self.support) or 1} weights, non-negative and summing to 1, got {len(self.weights)} "

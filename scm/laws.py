@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
+    "UNIT",
     "Between",
     "Gumbels",
     "Index",
     "Point",
     "Real",
     "TopDown",
-    "UNIT",
     "Transported",
     "gather",
     "inside_support",
@@ -109,10 +109,6 @@ class Between(Transported):
         """Return -log(high - low) inside and -inf outside."""
         width = real(self.high - self.low)
         return torch.where((self.low <= value) & (value < self.high), -width.log(), -torch.inf)
-
-
-UNIT = Between(0.0, 1.0)
-"""The uniform law on (0, 1)."""
 
 
 class Index(Transported):
@@ -292,3 +288,7 @@ def _unchecked(law: Distribution) -> Distribution:
         if isinstance(part, Distribution):
             setattr(new, name, _unchecked(part))
     return new
+
+
+UNIT = Between(0.0, 1.0)
+"""The uniform law on (0, 1)."""

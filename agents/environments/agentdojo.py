@@ -91,7 +91,7 @@ class AgentDojoSession:
     """
 
     def __init__(
-        self, runtime: Any, initial: BaseModel, task: Any, goal: Any | None, settings: AgentDojoSettings  # noqa: ANN401
+        self, runtime: Any, initial: BaseModel, task: Any, goal: Any | None, settings: AgentDojoSettings
     ) -> None:
         self._runtime, self._initial, self._task, self._goal = runtime, initial, task, goal
         self._settings = settings
@@ -177,7 +177,7 @@ class AgentDojoSession:
                 event.participants.sort()
 
 
-def _judge(task: Any, reply: str, before: BaseModel, after: BaseModel, calls: list[Any]) -> bool | Undetermined:  # noqa: ANN401
+def _judge(task: Any, reply: str, before: BaseModel, after: BaseModel, calls: list[Any]) -> bool | Undetermined:
     """The package's verdict: the checker of traces where the task has one, else the checker of states."""
     kind = "security" if task.ID.startswith("injection_task") else "utility"
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ifonly.agents.errors import EnvironmentError_
 from ifonly.agents.records import EnvironmentRef, Record
@@ -72,7 +72,7 @@ class AgentDojoSettings(Record):
         edition: of the package.
     """
 
-    injections: dict[str, str] = {}
+    injections: dict[str, str] = Field(default_factory=dict)
     injection_task: str | None = None
     attack: str | None = None
     defence: Defence | None = None

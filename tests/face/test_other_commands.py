@@ -8,7 +8,6 @@ import pytest
 
 from ifonly.agents.verify import VerifyReport
 from ifonly.cli import COMMANDS
-from ifonly.cli.lazy import load
 from ifonly.sim.coverage import CoverageAnswer
 
 OPTIONS = {
@@ -125,7 +124,7 @@ def test_an_interrupt_is_no_traceback(cli, monkeypatch, runs):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(load("ifonly.cli.show", "app").registered_commands[0], "callback", interrupted)
+    monkeypatch.setattr("ifonly.cli.show.first_runs", interrupted)
     done = cli("show", runs)
     assert done.status == 130
     assert "Traceback" not in done.err

@@ -34,8 +34,8 @@ def test_full_shows_values_that_the_table_cuts(cli, tmp_path, hostile):
     text = "long " * 200 + "end"
     path = tmp_path / "long.jsonl"
     path.write_text('[{"role":"user","content":"%s"},{"role":"assistant","content":"ok"}]' % text, encoding="utf-8")
-    assert "end" not in cli("show", path, "--format", "openai").out
-    assert "end" in cli("show", path, "--format", "openai", "--full").out
+    assert "end" not in cli("show", path, "--format", "openai_chat").out
+    assert "end" in cli("show", path, "--format", "openai_chat", "--full").out
 
 
 def test_a_file_of_many_runs_is_listed(cli, runs):
@@ -59,7 +59,7 @@ def test_a_run_is_found_by_its_id(cli, runs):
         (("sun/9", "--in", "RUNS"), 2, ("sun/9", "near", "sun/0", "ifonly show")),
         (("nowhere.json",), 3, ("nowhere.json", "no such file")),
         (("some/id",), 3, ("--in PATH",)),
-        (("RUNS", "--format", "nonsense"), 2, ("nonsense", "near", "native")),
+        (("RUNS", "--format", "nonsense"), 2, ("nonsense", "Known", "native")),
         (("RUNS", "--limit", "0"), 2, ("--limit",)),
         (("RUNS", "--nonsense"), 2, ("--nonsense",)),
         ((), 2, ("RUN",)),

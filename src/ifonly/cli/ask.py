@@ -70,6 +70,12 @@ class Ask:
         Raises:
             ActionError: none or several are asked, or a part is missing.
         """
+        for option, value, needs, there in (
+            ("--arguments", self.arguments, "--call TOOL", self.call),
+            ("--only-here", self.only_here, "--model M", self.model),
+        ):
+            if value and not there:
+                raise ActionError(option, f"no {needs.split()[0]}", f"Give it together with {needs}.")
         asked = self._asked()
         if len(asked) > 1:
             raise ActionError(
@@ -83,12 +89,6 @@ class Ask:
             )
         if asked and self.at is None and asked != ["--clean"]:
             raise ActionError(asked[0], "no site", "Say where with --at SITE; `ifonly show RUN` lists the sites.")
-        for option, value, needs, there in (
-            ("--arguments", self.arguments, "--call TOOL", self.call),
-            ("--only-here", self.only_here, "--model M", self.model),
-        ):
-            if value and not there:
-                raise ActionError(option, f"no {needs.split()[0]}", f"Give it together with {needs}.")
 
     def actions(self, run: Trajectory) -> tuple[Action, ...]:
         """The actions on one run.

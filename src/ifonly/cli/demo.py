@@ -46,11 +46,11 @@ RESTS = {
     "recorded": "every model reply: of this run, or of another run of the same model that was asked the very same",
     "re-executed": "the tools, in a fresh copy of their world, after exactly the calls that the changed world makes",
     "asked now": "nothing: no key, no model call, no cost",
-    "assumed": "question 2: replies to different requests have independent noise; question 3: later replies stay as they "
-    "were, which makes it the effect of that call alone (a controlled direct effect)",
+    "assumed": "question 2: replies to different requests have independent noise; question 3: later replies stay as "
+    "they were, which makes it the effect of that call alone (a controlled direct effect)",
 }
 THEN = {
-    "corpus": "Later replies are taken from recorded runs in which the same model was asked the very same conversation.",
+    "corpus": "Later replies are those of recorded runs in which the same model was asked the very same conversation.",
     "hold": "Later replies are held as recorded; the tools they call are executed again.",
 }
 
