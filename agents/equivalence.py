@@ -34,6 +34,7 @@ _SET = re.compile(r"^( *)(?:- )?participants:\n((?:\1 *- \S+@\S+\n?)+)", re.MULT
 """A YAML block of e-mail addresses that the tool keeps as a set."""
 
 _FIELD_ERROR = re.compile(r"^  .*?( \[type=\w+.*)?$")
+_SET_INDEX = re.compile(r"^(participants\.)\d+$")
 _LINK = re.compile(r"^    For further information visit https://errors\.pydantic\.dev/\S+$")
 
 
@@ -41,10 +42,12 @@ def compare(recorded: ToolResult, executed: ToolResult) -> Verdict:
     """The verdict on an executed result."""
     if recorded == executed:
         return "exact"
+    if canonical_error(recorded.error) != canonical_error(executed.error):
+        return "differs"
     if recorded.content == REDACTED:
         return "redacted"
     same = canonical_result(recorded.content) == canonical_result(executed.content)
-    return "equivalent" if same and canonical_error(recorded.error) == canonical_error(executed.error) else "differs"
+    return "equivalent" if same else "differs"
 
 
 def canonical_result(content: Content) -> str:
@@ -63,7 +66,7 @@ def canonical_error(error: str | None) -> str | None:
     if error is None or not error.startswith("ValidationError: "):
         return error
     lines = [line for line in error.split("\n") if not _LINK.match(line)]
-    return "\n".join(_FIELD_ERROR.sub(r"  \1", line) for line in lines)
+    return "\n".join(_SET_INDEX.sub(r"\1*", _FIELD_ERROR.sub(r"  \1", line)) for line in lines)
 
 
 def _sorted_set(match: re.Match[str]) -> str:

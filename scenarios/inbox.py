@@ -102,6 +102,9 @@ class Inbox:
 
     executes = True
 
+    def doubt(self, ref: EnvironmentRef) -> None:
+        """None: nothing stands between tool and agent."""
+
     def open(self, ref: EnvironmentRef) -> InboxSession:
         """A fresh inbox."""
         injections = ref.settings.get("injections")

@@ -32,15 +32,9 @@ class Seen:
     executed: Any
     recorded: Any
 
-    def __call__(self, executed: Any, parents: tuple[Any, ...]) -> Any:
-        """The value that stands for an executed output; where the machine cannot say, only equal parents are known."""
-        if isinstance(executed, Undetermined):
-            return self.recorded if parents == self.parents else executed
-        return self.recorded if executed == self.executed else executed
-
-
-def _identity(executed: Any, parents: tuple[Any, ...]) -> Any:
-    return executed
+    def shows(self, executed: Any, parents: tuple[Any, ...]) -> bool:
+        """Whether the recorded value stands for an output; where the machine cannot say, only equal parents tell."""
+        return parents == self.parents if isinstance(executed, Undetermined) else executed == self.executed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +48,24 @@ class Reexecuted:
 
     Attributes:
         machine: the parents' values to the output.
+        doubt: why an output may have been recorded as something else, where nothing is known of how; an output that
+            the recording does not show is then undetermined.
     """
 
     machine: Callable[..., Any]
+    doubt: str | None = None
     coupling: ClassVar[None] = None
 
     def prior(self, *parents: Any) -> TorchDistribution:
         """The identity."""
-        return Point(_identity)
+        return Point(None)
 
-    def __call__(self, noise: Callable[[Any, tuple[Any, ...]], Any], *parents: Any) -> Any:
+    def __call__(self, noise: Seen | None, *parents: Any) -> Any:
         """u(machine(parents))."""
-        return noise(self.machine(*parents), parents)
+        executed = self.machine(*parents)
+        if noise is not None and noise.shows(executed, parents):
+            return noise.recorded
+        return executed if self.doubt is None else Undetermined(why=self.doubt)
 
     def posterior(self, value: Any, *parents: Any) -> TorchDistribution:
         """The point at the function that takes today's output to the recorded value."""

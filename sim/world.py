@@ -78,7 +78,7 @@ class _Pass:
 
     def __init__(self, world: AgentWorld) -> None:
         self.world, self.site = world, SiteNamer()
-        self.environment = endogenous(ENVIRONMENT, Pinned(_nothing))
+        self.environment: Node[Any] = endogenous(ENVIRONMENT, Pinned(_nothing))
         self.messages: list[Node[Any]] = []
         self.history: list[Node[Any]] = []
         self.steps: list[WalkStep] = []
@@ -189,7 +189,8 @@ class _Pass:
         if call.value is None:
             self.steps.append(WalkStep(site, None, Provenance.DROPPED))
             return
-        executed = Reexecuted(using(self.world.rerun))
+        doubt = self.world.rerun.environment.doubt(self.environment.value)
+        executed = Reexecuted(using(self.world.rerun), doubt)
         result, drawn = self._settle(site, endogenous(site, executed, self.environment, *self.history), ToolStep)
         if self.stopped is None:
             step = ToolStep(site=site, call=call.value, result=result.value, reads=(caller,))

@@ -17,7 +17,7 @@ import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from ifonly.agents.environments.agentdojo_ref import SPOTLIGHTING, AgentDojoSettings, settings_of
+from ifonly.agents.environments.agentdojo_ref import AgentDojoSettings, DETECTOR, SPOTLIGHTING, settings_of
 from ifonly.agents.environments.agentdojo_state import copied, dumped, joined
 from ifonly.agents.environments.agentdojo_suite import package, suite_of
 from ifonly.agents.environments.base import Undetermined
@@ -47,6 +47,12 @@ class AgentDojo:
     """The environment of AgentDojo's four suites."""
 
     executes = True
+
+    def doubt(self, ref: EnvironmentRef) -> str | None:
+        """The injection detector may have withheld any result: a classifier that is not part of the recording."""
+        if settings_of(ref).defence == DETECTOR:
+            return f"the defence {DETECTOR} may have withheld this result"
+        return None
 
     def open(self, ref: EnvironmentRef) -> AgentDojoSession:
         """A fresh state for the task, with its injections.

@@ -58,7 +58,7 @@ def package(module: str) -> Any:
         raise EnvironmentError_("the AgentDojo environment", str(error), fix) from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suite:
     """One suite: `tools` as the package describes them, `runtime` to run them."""
 
@@ -86,14 +86,17 @@ class Suite:
         """
         for vector in injections:
             _known("injection vector", f"{self.name}/{vector}", vector, self._defaults)
-        return self._template(edition in ("2024-06", "2024-07")).filled(injections)
+        return _template(self, edition in ("2024-06", "2024-07")).filled(injections)
 
-    @cache  # noqa: B019 -- suites live as long as the process
-    def _template(self, with_typo: bool) -> Template:
+    def template(self, with_typo: bool) -> Template:
+        """The environment before anything is injected, with the date typo of early editions or without it."""
         text = self._text.replace('"2022-03-04"', '"2022-0 3-04"') if with_typo else self._text
         return Template(text, self._defaults, self._state_type)
 
-    __hash__ = object.__hash__
+
+@cache
+def _template(suite: Suite, with_typo: bool) -> Template:
+    return suite.template(with_typo)
 
 
 @cache

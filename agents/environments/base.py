@@ -51,6 +51,10 @@ class Environment(Protocol):
         """Whether calls are really executed (True) or only looked up in a log (False)."""
         ...
 
+    def doubt(self, ref: EnvironmentRef) -> str | None:
+        """Why the agent may have seen another result than the tool gave (a filter stood between); None if it saw that."""
+        ...
+
     def open(self, ref: EnvironmentRef) -> Session:
         """A fresh state for the task.
 

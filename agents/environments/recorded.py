@@ -39,6 +39,9 @@ class Recorded:
         self._trajectory = trajectory
         self.ref = trajectory.environment or EnvironmentRef(name="recorded", version="1", task=trajectory.id)
 
+    def doubt(self, ref: EnvironmentRef) -> None:
+        """None: the log holds what the agent saw."""
+
     def open(self, ref: EnvironmentRef) -> RecordedSession:
         """The log from its start.
 

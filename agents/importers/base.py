@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from ifonly.agents.errors import InputError, nearest
 from ifonly.agents.files import RecordFile, parsed
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import JsonValue
+    from pydantic_core import ErrorDetails
 
     from ifonly.agents.records import Request, Step, Trajectory
 
@@ -157,33 +159,33 @@ def checked(adapter: TypeAdapter[T], value: object, place: Place, *, strip: str 
         InputError: names the first field that is missing or of the wrong type.
     """
     try:
-        return adapter.validate_json(json.dumps(value)) if as_json else adapter.validate_python(value, strict=True)
+        return adapter.validate_json(to_json(value)) if as_json else adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
-    path, parent = _followed(first["loc"], value)
-    where = ".".join(map(str, path)).removeprefix(strip)
-    match first["type"]:
+        raise _broken(error.errors(include_url=False)[0], value, place, strip) from None
+    except PydanticSerializationError as error:
+        raise place.error(None, str(error), "Flatten the value, or store it as text.") from None
+
+
+def _broken(error: ErrorDetails, value: object, place: Place, strip: str) -> InputError:
+    """What pydantic found first, told in the words of the record."""
+    path, parent = _followed(error["loc"], value)
+    where, found = ".".join(map(str, path)).removeprefix(strip), error["input"]
+    match error["type"]:
         case "missing":
-            near = nearest(str(first["loc"][-1]), parent if isinstance(parent, dict) else ())
-            raise place.error(where, "missing", "Add it, or correct the name of the field.", near)
+            near = nearest(str(error["loc"][-1]), parent if isinstance(parent, dict) else ())
+            return place.error(where, "missing", "Add it, or correct the name of the field.", near)
         case "union_tag_not_found":
-            near = nearest("role", first["input"] if isinstance(first["input"], dict) else ())
-            raise place.error(f"{where}.role", "missing", "Give each message its role.", near)
+            near = nearest("role", found if isinstance(found, dict) else ())
+            return place.error(f"{where}.role", "missing", "Give each message its role.", near)
         case "union_tag_invalid":
-            tags = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+            tag, tags = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
             fix = f"Use one of: {', '.join(tags)}."
-            raise place.error(
-                f"{where}.role",
-                f"unknown role {first['ctx']['tag']!r}",
-                fix,
-                nearest(first["ctx"]["tag"], tags),
-            )
+            return place.error(f"{where}.role", f"unknown role {tag!r}", fix, nearest(tag, tags))
         case "extra_forbidden":
-            raise place.error(where, "unknown field", "Remove it, or correct its name.")
-    found = describe(first["input"])
-    if wanted := _WANTED.get(first["type"]):
-        raise place.error(where or None, f"{found} where {wanted} is needed", f"Put {wanted} there.")
-    raise place.error(where or None, f"{found}: {first['msg']}", "Correct the value.")
+            return place.error(where, "unknown field", "Remove it, or correct its name.")
+    if wanted := _WANTED.get(error["type"]):
+        return place.error(where or None, f"{describe(found)} where {wanted} is needed", f"Put {wanted} there.")
+    return place.error(where or None, f"{describe(found)}: {error['msg']}", "Correct the value.")
 
 
 def _followed(loc: Sequence[str | int], value: Any) -> tuple[list[str | int], Any]:

@@ -66,6 +66,7 @@ class _FunctionResult(TypedDict):
     name: str
 
 
+# A message of the log, as it stands in the record.
 ChatMessage = Annotated[_Prompt | _Assistant | _Tool | _FunctionResult, Discriminator("role")]
 
 

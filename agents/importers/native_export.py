@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from ifonly.agents.errors import IfonlyError
 from ifonly.agents.importers.native_lines import VERSION
 from ifonly.agents.records import AssistantMessage, InputStep, ModelStep, ToolStep, message_of
@@ -106,6 +108,10 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def _key(value: object) -> bytes:
+    return to_json(value, inf_nan_mode="constants")
+
+
 class _Folding:
     """Takes out what a trajectory's records share. Equal means to the letter: 1, 1.0 and true differ."""
 
@@ -114,7 +120,7 @@ class _Folding:
         self._messages, self._frames = _Pool(), _Pool()
         self._known: dict[int, tuple[Message, int]] = {}
         self._known_frames: dict[tuple[object, ...], int] = {}
-        self._calls: dict[str, tuple[int, int]] = {}
+        self._calls: dict[bytes, tuple[int, int]] = {}
         self._first_step: dict[str, int] = {}
         for index, step in enumerate(trajectory.steps):
             self._first_step.setdefault(step.site, index)
@@ -161,11 +167,11 @@ class _Folding:
         self._known[id(message)] = message, index
         if isinstance(message, AssistantMessage):
             for number, call in enumerate(message.tool_calls):
-                self._calls.setdefault(_text(call.model_dump()), (index, number))
+                self._calls.setdefault(_key(call.model_dump()), (index, number))
         return index
 
     def _call(self, call: ToolCall) -> tuple[int, int] | dict[str, Any]:
-        return self._calls.get(_text(call.model_dump()), call.model_dump(exclude_defaults=True))
+        return self._calls.get(_key(call.model_dump()), call.model_dump(exclude_defaults=True))
 
     def _frame(self, request: Request) -> int:
         key = (request.model, request.toolset, id(request.tools), id(request.settings))
@@ -180,11 +186,11 @@ class _Pool:
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
-        self._by_text: dict[str, int] = {}
+        self._by_key: dict[bytes, int] = {}
 
     def place(self, item: dict[str, Any]) -> int:
         """The item's index; it is added if it is new."""
-        index = self._by_text.setdefault(_text(item), len(self.items))
+        index = self._by_key.setdefault(_key(item), len(self.items))
         if index == len(self.items):
             self.items.append(item)
         return index

@@ -27,10 +27,11 @@ from ifonly.agents.records import (
 
 __all__ = ["VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
 
+# Of the lines written; all from 1 up to this are read.
 VERSION = 1
 
+# From, and up to but without.
 Range = tuple[int, int]
-"""From, and up to but without."""
 
 
 class Frame(Record):

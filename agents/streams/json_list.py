@@ -48,17 +48,22 @@ def split(reader: BufferedReader, limit: int) -> Iterator[bytes]:
             if not depth:
                 if last := buffer[start:at].strip():
                     yield last + b"\n"
-                if more := (buffer[at + 1 :] + reader.read(_CHUNK)).strip():
-                    raise JsonError(None, f"more text after the list: {more[:20]!r}", "Remove it.")
+                _refuse_more(buffer[at + 1 :] + reader.read(_CHUNK))
                 return
             at = token.end()
         buffer, at, start = buffer[start:], at - start, 0
-        if len(buffer) > limit:
-            raise JsonError(
-                None,
-                f"larger than {limit:,} bytes; the rest of the list is left out",
-                "Split the file, or write JSONL.",
-            )
+        _refuse_long(buffer, limit)
     raise JsonError(
         None, "the list is cut off", "Write the file again in full, or close the list after its last element."
     )
+
+
+def _refuse_more(after: bytes) -> None:
+    if more := after.strip():
+        raise JsonError(None, f"more text after the list: {more[:20]!r}", "Remove it.")
+
+
+def _refuse_long(element: bytes, limit: int) -> None:
+    if len(element) > limit:
+        found = f"larger than {limit:,} bytes; the rest of the list is left out"
+        raise JsonError(None, found, "Split the file, or write JSONL.")

@@ -8,6 +8,7 @@ from ifonly.agents.streams.strict_json import MAX_DEPTH, MAX_TEXT
 
 __all__ = ["MIB", "Limits"]
 
+# Bytes of a mebibyte.
 MIB = 2**20
 
 
@@ -15,7 +16,7 @@ MIB = 2**20
 class Limits:
     """Sizes in bytes. Plain JSONL may be of any length: only its records are bounded."""
 
-    record: int = 256 * MIB
+    record: int = 128 * MIB
     """One record: a line of JSONL, an element of a JSON list, a JSON document."""
     text: int = MAX_TEXT
     """One string inside a record."""

@@ -28,7 +28,9 @@ def test_there_are_blocks_to_run():
 def helps():
     def text(*command):
         run = [Path(sys.executable).with_name("ifonly"), *command, "--help"]
-        return subprocess.run(run, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}).stdout
+        return subprocess.run(
+            run, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
+        ).stdout
 
     return {command: text(command) for command in COMMANDS}
 

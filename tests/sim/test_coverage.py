@@ -29,7 +29,11 @@ def rows(answer, swap, equality):
 
 def test_a_model_swap_is_settled_where_another_model_was_asked_the_same():
     answer = coverage(
-        [run("t1", "m", "hm", "x", "r", None), run("t2", "n", "hm", "x", "r", None), run("t3", "o", "ah", "x", "r", None)]
+        [
+            run("t1", "m", "hm", "x", "r", None),
+            run("t2", "n", "hm", "x", "r", None),
+            run("t3", "o", "ah", "x", "r", None),
+        ]
     )
     exact, calls = (rows(answer, "model", equality) for equality in Equality)
     assert (exact[0].asked, exact[0].settled, exact[0].alternatives) == (3, 3, 2)
@@ -39,14 +43,20 @@ def test_a_model_swap_is_settled_where_another_model_was_asked_the_same():
 
 def test_a_result_swap_is_settled_where_the_same_call_gave_another_result():
     answer = coverage(
-        [run("t1", "m", "hm", "x", "r", None), run("t2", "m", "hm", "x", "s", None), run("t3", "m", "hm", "y", "q", None)]
+        [
+            run("t1", "m", "hm", "x", "r", None),
+            run("t2", "m", "hm", "x", "s", None),
+            run("t3", "m", "hm", "y", "q", None),
+        ]
     )
     result = rows(answer, "result", Equality.EXACT)[0]
     assert (result.asked, result.settled, result.share) == (3, 2, pytest.approx(2 / 3))
 
 
 def test_free_text_that_moves_replies_is_found_out():
-    moved = [run(f"{task}{i}", "m", f"text {i % 2}", "x", f"r{task}", str(i % 2)) for task in "uvwxyz" for i in range(4)]
+    moved = [
+        run(f"{task}{i}", "m", f"text {i % 2}", "x", f"r{task}", str(i % 2)) for task in "uvwxyz" for i in range(4)
+    ]
     answer = coverage(moved).free_text
     assert (answer.same_text, answer.other_text, answer.conversations) == (0, 1, 6)
     assert answer.difference.low == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifonly.agents.actions import ReplyAction, ResultAction
+from ifonly.agents.actions import CallAction, ReplyAction, ResultAction
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.records import (
@@ -38,8 +38,11 @@ class Echo:
 
     executes = True
 
-    def __init__(self, knows: bool = True) -> None:
-        self.knows = knows
+    def __init__(self, knows: bool = True, doubts: str | None = None) -> None:
+        self.knows, self.doubts = knows, doubts
+
+    def doubt(self, ref):
+        return self.doubts
 
     def open(self, ref):
         return self._Session(self.knows)
@@ -189,6 +192,18 @@ def test_tool_results_of_runs_with_the_same_conversation_serve_where_nothing_exe
     answer = whatif(asked, [swap], continuation=FromCorpus(Corpus([other])), environment=Echo(False))
     assert answer.outcomes["found"].counterfactual.value == 1
     assert {step.site: step.source for step in answer.steps}["search/0"] == "other#search/0"
+
+
+def test_a_result_that_a_filter_may_have_changed_is_known_only_where_it_was_recorded():
+    call = ToolCall(name="search", arguments={}, id="1")
+    said = [AssistantMessage(tool_calls=(call,)), ToolMessage(tool_call_id="1", name="search", content="withheld")]
+    run = run_of([UserMessage(content="hi"), *said, AssistantMessage(content="done")], {"calls": 1.0})
+    environment = Echo(doubts="a filter may have withheld it")
+    assert identical(run, Rerun(environment))
+    other = CallAction(site="search/0", tool="send")
+    answer = whatif(run, [other], continuation=Bounds(), environment=environment)
+    assert answer.verdict == "undetermined"
+    assert answer.reasons == ("a filter may have withheld it",)
 
 
 def test_a_prompt_repeated_by_the_harness_is_repeated_in_the_changed_world():
