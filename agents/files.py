@@ -247,6 +247,6 @@ def parsed(file: Path, number: int, raw: bytes | InputError, limits: Limits) -> 
     if isinstance(raw, InputError):
         return raw
     try:
-        return parse(raw, depth=limits.depth, text=limits.text)
+        return parse(raw, depth=limits.depth, text=limits.text, values=limits.values)
     except JsonError as problem:
         return InputError(str(file), problem.found, problem.fix, record=number, field=problem.field)

@@ -41,7 +41,7 @@ __all__ = [
 class Record(BaseModel):
     """Base of all records: frozen, closed to unknown fields, no silent coercion of types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ToolCall(Record):

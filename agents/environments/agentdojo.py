@@ -17,7 +17,7 @@ import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from ifonly.agents.environments.agentdojo_ref import AgentDojoSettings, DETECTOR, SPOTLIGHTING, settings_of
+from ifonly.agents.environments.agentdojo_ref import DETECTOR, SPOTLIGHTING, AgentDojoSettings, settings_of
 from ifonly.agents.environments.agentdojo_state import copied, dumped, joined
 from ifonly.agents.environments.agentdojo_suite import package, suite_of
 from ifonly.agents.environments.base import Undetermined

@@ -12,6 +12,7 @@ are runs too.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 from pydantic import Discriminator, TypeAdapter
@@ -83,7 +84,7 @@ class _Run(TypedDict):
     duration: float
 
 
-_RUN = TypeAdapter(_Run)
+_RUN = cache(lambda: TypeAdapter(_Run))
 
 
 class AgentDojo:
@@ -104,7 +105,7 @@ class AgentDojo:
 
     def parse(self, record: JsonValue, place: Place) -> Trajectory:
         """See `Importer`."""
-        run = checked(_RUN, record, place)
+        run = checked(_RUN(), record, place)
         suite, task, injection = run["suite_name"], run["user_task_id"], run["injection_task_id"]
         pipeline, attack = run["pipeline_name"], run["attack_type"] or "none"
         attacked = attack != "none"

@@ -24,10 +24,23 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Request, Step, Trajectory
 
-__all__ = ["MESSAGES", "UNKNOWN_MODEL", "Companions", "Importer", "Place", "checked", "describe", "steps_at"]
+__all__ = [
+    "MAX_MESSAGES",
+    "MESSAGES",
+    "UNKNOWN_MODEL",
+    "Companions",
+    "Importer",
+    "Place",
+    "checked",
+    "describe",
+    "steps_at",
+]
 
 UNKNOWN_MODEL = "unknown"
 """The model of runs whose log does not say, and for which the reader was told none."""
+
+MAX_MESSAGES = 10_000
+"""Longest conversation. Every request holds all before it, so that memory grows with the square: 0.4 GB here."""
 
 MESSAGES = TypeAdapter(list[Message])
 """Makes messages of their fields."""
@@ -235,6 +248,9 @@ def steps_at(
     Raises:
         InputError: the messages are no conversation.
     """
+    if len(messages) > MAX_MESSAGES:
+        found = f"a conversation of {len(messages):,} messages; the limit is {MAX_MESSAGES:,}"
+        raise place.error(prefix.removesuffix(".") or None, found, "Split the run at a turn of the user.")
     try:
         return steps_of(messages, frame, pending=True)
     except ConversationError as error:

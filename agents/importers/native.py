@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
 
     from ifonly.agents.importers.native_lines import Range
 
-__all__ = ["Native"]
+__all__ = ["MAX_REFERENCES", "Native"]
 
-_LINE = TypeAdapter(Line)
+MAX_REFERENCES = 60_000_000
+"""Messages in requests and sites read, in all: some 0.5 GB, enough for conversations of 10,000 messages."""
+
+_LINE = cache(lambda: TypeAdapter(Line))
 
 T = TypeVar("T")
 
@@ -65,7 +69,7 @@ class Native:
                 f"version {version}, written by a newer ifonly; this one reads up to {VERSION}",
                 "Upgrade with: pip install -U ifonly.",
             )
-        return _Unfolding(checked(_LINE, record, place, as_json=True), place).trajectory()
+        return _Unfolding(checked(_LINE(), record, place, as_json=True), place).trajectory()
 
 
 class _Unfolding:
@@ -87,6 +91,9 @@ class _Unfolding:
 
     def trajectory(self) -> Trajectory:
         line = self._line
+        if (size := sum(map(_size, line.steps))) > MAX_REFERENCES:
+            found = f"they refer to {size:,} messages and steps; the limit is {MAX_REFERENCES:,}"
+            raise self._place.error("steps", found, "Split the run.")
         return Trajectory(
             id=line.id,
             task=line.task,
@@ -171,6 +178,12 @@ class _Unfolding:
         if not 0 <= start < end <= len(items):
             raise self._place.error(where, f"range {start} to {end} of a list of {len(items)}", _DAMAGED)
         return items[start:end]
+
+
+def _size(step: InputLine | ModelLine | ToolLine) -> int:
+    """How many messages and sites a step unfolds to."""
+    named = [*step.reads, *(step.messages if isinstance(step, ModelLine) else ())]
+    return sum(1 if isinstance(part, str) else max(0, part[1] - part[0]) for part in named)
 
 
 _DAMAGED = "Export the run again: this line was damaged or edited."

@@ -7,6 +7,7 @@ are left out. For messages see `chat`. A run without ``id`` is named after its f
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NotRequired
 
 from pydantic import JsonValue, TypeAdapter
@@ -65,8 +66,8 @@ class _Chat(TypedDict):
     metadata: NotRequired[dict[str, JsonValue] | None]
 
 
-_CHAT = TypeAdapter(_Chat)
-_SETTINGS = TypeAdapter(dict[str, JsonValue])
+_CHAT = cache(lambda: TypeAdapter(_Chat))
+_SETTINGS = cache(lambda: TypeAdapter(dict[str, JsonValue]))
 
 
 class OpenAIChat:
@@ -96,7 +97,7 @@ class OpenAIChat:
             record, prefix = {"messages": record}, ""
         else:
             prefix = "messages."
-        chat = checked(_CHAT, record, place, strip="" if prefix else "messages.")
+        chat = checked(_CHAT(), record, place, strip="" if prefix else "messages.")
         model = chat.get("model") or place.model or UNKNOWN_MODEL
         run = self.identify(record, place) or ""
         tools = chat.get("tools")
@@ -106,7 +107,7 @@ class OpenAIChat:
             model=model,
             messages=(),
             tools=None if tools is None else tuple(map(_tool, tools)),
-            settings=checked(_SETTINGS, given, place),
+            settings=checked(_SETTINGS(), given, place),
         )
         return Trajectory(
             id=run,

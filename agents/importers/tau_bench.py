@@ -9,6 +9,7 @@ not of the run.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, TypeAdapter
@@ -34,7 +35,7 @@ class _Trial(TypedDict):
     traj: list[ChatMessage]
 
 
-_TRIAL = TypeAdapter(_Trial)
+_TRIAL = cache(lambda: TypeAdapter(_Trial))
 
 
 class TauBench:
@@ -55,7 +56,7 @@ class TauBench:
 
     def parse(self, record: JsonValue, place: Place) -> Trajectory:
         """See `Importer`."""
-        trial = checked(_TRIAL, record, place)
+        trial = checked(_TRIAL(), record, place)
         messages = messages_of(trial["traj"], place, "traj.")
         policy = place.companions.text(place.file.parent / POLICY)
         shared = policy is not None and not isinstance(messages[0] if messages else None, SystemMessage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ifonly.agents.streams.strict_json import MAX_DEPTH, MAX_TEXT
+from ifonly.agents.streams.strict_json import MAX_DEPTH, MAX_TEXT, MAX_VALUES
 
 __all__ = ["MIB", "Limits"]
 
@@ -20,6 +20,8 @@ class Limits:
     """One record: a line of JSONL, an element of a JSON list, a JSON document."""
     text: int = MAX_TEXT
     """One string inside a record."""
+    values: int = MAX_VALUES
+    """Values inside a record."""
     depth: int = MAX_DEPTH
     """Nesting of objects and lists."""
     compressed: int = 64 * MIB

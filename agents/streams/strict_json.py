@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["MAX_DEPTH", "MAX_TEXT", "JsonError", "parse", "parse_text"]
+__all__ = ["MAX_DEPTH", "MAX_TEXT", "MAX_VALUES", "JsonError", "parse", "parse_text"]
 
 MAX_DEPTH = 100
 """Deepest nesting of objects and lists; real runs stay below 20."""
@@ -24,7 +24,11 @@ MAX_DEPTH = 100
 MAX_TEXT = 16 * 2**20
 """Longest single text, in bytes as it stands in the file."""
 
+MAX_VALUES = 3_000_000
+"""Most values in one record: three bytes of JSON can become two hundred of memory."""
+
 _MAX_DIGITS = 4300
+_COUNTED_FROM = 2**20
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _OVERLONG = "\x01ifonly: overlong text\x01"
 
@@ -48,19 +52,22 @@ class _Culprit:
         self.found, self.fix = found, fix
 
 
-def parse(raw: bytes, *, depth: int = MAX_DEPTH, text: int = MAX_TEXT) -> JsonValue:
+def parse(raw: bytes, *, depth: int = MAX_DEPTH, text: int = MAX_TEXT, values: int = MAX_VALUES) -> JsonValue:
     """The value of one JSON text in UTF-8.
 
     Args:
         raw: the text.
         depth: deepest nesting allowed.
         text: longest single text allowed, in bytes.
+        values: most values allowed.
 
     Raises:
         JsonError: the text is no JSON, or cannot be kept (see the module).
     """
     if len(raw) > text:
         _refuse_overlong(raw, depth, text)
+    if len(raw) > _COUNTED_FROM:
+        _refuse_crowd(raw, values)
     try:
         decoded = raw.decode()
     except UnicodeDecodeError as error:
@@ -195,6 +202,14 @@ def _refuse_overlong(raw: bytes, depth: int, limit: int) -> None:
     shortened = parse(b"".join([*pieces, raw[end:]]), depth=depth, text=len(raw))
     where = _find(shortened, lambda item: item == _OVERLONG)
     raise JsonError(where, found, "Store large content in a file of its own and keep a reference here.")
+
+
+def _refuse_crowd(raw: bytes, limit: int) -> None:
+    bare = _STRING.sub(b"", raw)
+    count = sum(map(bare.count, (b",", b"[", b"{")))
+    if count > limit:
+        found = f"about {count:,} values; the limit is {limit:,}"
+        raise JsonError(None, found, "Split the record into several.")
 
 
 def _refuse_deep(value: JsonValue, limit: int) -> None:

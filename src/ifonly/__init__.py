@@ -1,5 +1,9 @@
 """ifonly: what would have happened otherwise, in recorded runs of LLM agents.
 
+    >>> import ifonly
+    >>> run = ifonly.find_run("runs/", "a part of its id")
+    >>> answer = ifonly.whatif(run, [ifonly.parse_action('{"site": "search/0", "do": "drop"}')])
+
 The names of this page are loaded at their first use, so that `import ifonly` costs nothing and brings in
 neither torch nor litellm.
 """
@@ -8,15 +12,63 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
+from typing import TYPE_CHECKING
 
-__all__ = ["__version__", "agents", "scenarios", "scm", "sim"]
+if TYPE_CHECKING:
+    from ifonly.agents.actions import parse_action
+    from ifonly.agents.corpus import Corpus
+    from ifonly.agents.errors import IfonlyError
+    from ifonly.agents.reading import find_run, read
+    from ifonly.agents.records import Trajectory
+    from ifonly.agents.verify import verify
+    from ifonly.scm.estimate import Estimate
+    from ifonly.sim.continuations import Bounds, FromCorpus, Hold
+    from ifonly.sim.coverage import coverage
+    from ifonly.sim.summary import summarise
+    from ifonly.sim.whatif import whatif
+
+__all__ = [
+    "Bounds",
+    "Corpus",
+    "Estimate",
+    "FromCorpus",
+    "Hold",
+    "IfonlyError",
+    "Trajectory",
+    "__version__",
+    "agents",
+    "coverage",
+    "find_run",
+    "parse_action",
+    "read",
+    "scenarios",
+    "scm",
+    "sim",
+    "summarise",
+    "verify",
+    "whatif",
+]
 
 __version__: str
 
 _PACKAGES = frozenset({"agents", "scenarios", "scm", "sim"})
-# Public name -> module that defines it. A name added here is added to __all__ as well, and imported under
-# `if TYPE_CHECKING:` for type checkers and editors.
-_HOME: dict[str, str] = {}
+# Public name -> module that defines it.
+_HOME: dict[str, str] = {
+    "Bounds": "ifonly.sim.continuations",
+    "Corpus": "ifonly.agents.corpus",
+    "Estimate": "ifonly.scm.estimate",
+    "FromCorpus": "ifonly.sim.continuations",
+    "Hold": "ifonly.sim.continuations",
+    "IfonlyError": "ifonly.agents.errors",
+    "Trajectory": "ifonly.agents.records",
+    "coverage": "ifonly.sim.coverage",
+    "find_run": "ifonly.agents.reading",
+    "parse_action": "ifonly.agents.actions",
+    "read": "ifonly.agents.reading",
+    "summarise": "ifonly.sim.summary",
+    "verify": "ifonly.agents.verify",
+    "whatif": "ifonly.sim.whatif",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -45,8 +45,14 @@ def test_a_redacted_record_cannot_be_compared() -> None:
 @pytest.mark.parametrize(
     ("recorded", "executed"),
     [
-        (EMAIL.format(room=1, stamp="2024-07-16 12:13:36.935181"), EMAIL.format(room=1, stamp="2024-06-24 12:00:00.000001")),
-        ("<<timestamp: 2024-07-16 12:13:36.935181>>", "<<timestamp: 2024-06-24 12:00:00.000001>>"),
+        (
+            EMAIL.format(room=1, stamp="2024-07-16 12:13:36.935181"),
+            EMAIL.format(room=1, stamp="2024-06-24 12:00:00.000001"),
+        ),
+        (
+            "<<read: true\ntimestamp: 2024-07-16 12:13:36.935181>>",
+            "<<read: true\ntimestamp: 2024-06-24 12:00:00.000001>>",
+        ),
         ("size: 3\nlast_modified: 2024-07-16 12:13:36.935181", "size: 3\nlast_modified: 2024-06-24 12:00:00.000001"),
         (EVENT.format("a@x.com", "b@x.com"), EVENT.format("b@x.com", "a@x.com")),
         ("sent 100 to B.", "sent 100.0 to B."),
@@ -61,7 +67,10 @@ def test_what_no_reader_would_act_on_is_equivalent(recorded: str, executed: str)
 @pytest.mark.parametrize(
     ("recorded", "executed"),
     [
-        (EMAIL.format(room=1, stamp="2024-07-16 12:13:36.935181"), EMAIL.format(room=2, stamp="2024-07-16 12:13:36.935181")),
+        (
+            EMAIL.format(room=1, stamp="2024-07-16 12:13:36.935181"),
+            EMAIL.format(room=2, stamp="2024-07-16 12:13:36.935181"),
+        ),
         ("timestamp: 2024-07-16 12:13:36", "timestamp: 2024-07-16 12:13:37"),
         ("start_time: 2024-07-16 12:13:36.935181", "start_time: 2024-06-24 12:00:00.000001"),
         ("recipients:\n- a@x.com\n- b@x.com", "recipients:\n- b@x.com\n- a@x.com"),
@@ -82,7 +91,10 @@ def test_what_a_reader_would_act_on_differs(recorded: str, executed: str) -> Non
 
 def test_a_validation_error_is_told_by_its_fields_types_and_inputs() -> None:
     first = ERROR.format(word="", value="None", version="2.7")
-    assert compare(result("", first), result("", ERROR.format(word=", really", value="None", version="2.14"))) == "equivalent"
+    assert (
+        compare(result("", first), result("", ERROR.format(word=", really", value="None", version="2.14")))
+        == "equivalent"
+    )
     assert compare(result("", first), result("", ERROR.format(word="", value="'1'", version="2.7"))) == "differs"
     assert compare(result("", first), result("", first.replace("amount", "date"))) == "differs"
     assert compare(result("", first), result("", first.replace("`send_money`", "`send`"))) == "differs"
@@ -111,7 +123,11 @@ def test_a_missing_line_is_never_equivalent(lines: list[str], data: st.DataObjec
     assert compare(result("\n".join(lines)), result("\n".join(rest))) == "differs"
 
 
-@given(st.decimals(-10_000, 10_000, places=2), st.decimals(-10_000, 10_000, places=2), st.sampled_from(["{} sent", "a: {}", "- {}", "({},"]))
+@given(
+    st.decimals(-10_000, 10_000, places=2),
+    st.decimals(-10_000, 10_000, places=2),
+    st.sampled_from(["{} sent", "a: {}", "- {}", "({},"]),
+)
 def test_another_number_is_never_equivalent(one: object, other: object, frame: str) -> None:
     a, b = float(str(one)), float(str(other))
     same = compare(result(frame.format(a)), result(frame.format(b))) in ("exact", "equivalent")

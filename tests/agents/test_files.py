@@ -172,6 +172,15 @@ def test_a_hundred_mebibyte_text_is_named_quickly(tmp_path, name, size):
     assert peak < 420 * MIB
 
 
+def test_a_record_of_too_many_values_is_refused(tmp_path):
+    crowd = b'{"a": [' + b"{}," * 400_000 + b'{}], "text": ",,,[[["}'
+    good, (problem,) = values(written(tmp_path, "a.jsonl", spoilt(crowd)), Limits(values=400_000))
+    assert good == GOOD
+    assert problem.record == 3
+    assert "about 800,004 values; the limit is 400,000" in problem.found
+    assert len(values(written(tmp_path, "b.jsonl", crowd), Limits(values=800_004))[0]) == 1
+
+
 def test_records_larger_than_the_limit_are_skipped_unread(tmp_path):
     limits = Limits(record=1000)
     long = b'{"a": "' + b"x" * 5000 + b'"}'

@@ -185,7 +185,7 @@ def test_bytes_changed_anywhere(name, tmp_path):
 def test_many_mutated_records(name):
     importer = BY_NAME[name]
 
-    @settings(max_examples=5000, deadline=None)
+    @settings(max_examples=2000, deadline=None)
     @given(record=st.sampled_from(VALID[name]).flatmap(mutated))
     def every(record):
         check(importer, record)

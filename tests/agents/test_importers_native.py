@@ -272,6 +272,18 @@ def test_damage_is_named(tmp_path, changes, field, found):
     assert problem.fix
 
 
+def test_a_line_that_would_unfold_to_gigabytes_is_refused(tmp_path):
+    line = json.loads(line_of(WHOLE))
+    line["messages"] = [{"role": "user", "content": ""}] * 30_000 + [{"role": "assistant"}]
+    asked = {"kind": "model", "site": "agent/0", "frame": 0, "messages": [[0, 30_000]], "reply": 30_000}
+    line["steps"] = [asked] * 30_000
+    (tmp_path / "a.jsonl").write_bytes(json.dumps(line).encode() + b"\n" + line_of(EMPTY))
+    reading = read(tmp_path)
+    assert reading.trajectories == (EMPTY,)
+    assert reading.problems[0].field == "steps"
+    assert "900,000,000 messages and steps; the limit is 60,000,000" in reading.problems[0].found
+
+
 def test_a_missing_field_is_named_with_what_is_near(tmp_path):
     line = spoilt()
     line["stepz"] = line.pop("steps")

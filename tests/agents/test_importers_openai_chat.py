@@ -146,6 +146,14 @@ def test_calls_at_the_end_were_never_executed(tmp_path):
     assert one(tmp_path, CHAT[:3]).sites == ("system/0", "user/0", "agent/0")
 
 
+def test_a_conversation_that_would_fill_memory_is_refused(tmp_path):
+    turn = [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]
+    reading = imported(tmp_path, turn * 6000, CHAT)
+    assert len(reading.trajectories) == 1
+    assert "12,000 messages; the limit is 10,000" in reading.problems[0].found
+    assert one(tmp_path, turn * 500).sites[-1] == "agent/499"
+
+
 def spoilt(change, wrap=False):
     chat = copy.deepcopy(CHAT)
     change(chat)

@@ -15,7 +15,18 @@ OPTIONS = {
     "show": ("--in", "--full", "--json", "--html", "--format", "--limit", "--keep-going"),
     "whatif": (
         *("--at", "--result", "--reply", "--call", "--arguments", "--drop", "--redraw", "--model", "--only-here"),
-        *("--prompt", "--clean", "--action", "--continue", "hold", "corpus", "bounds", "--corpus", "--equal", "calls_only"),
+        *(
+            "--prompt",
+            "--clean",
+            "--action",
+            "--continue",
+            "hold",
+            "corpus",
+            "bounds",
+            "--corpus",
+            "--equal",
+            "calls_only",
+        ),
         *("--level", "--json", "--html", "--save", "--where", "--limit"),
     ),
     "verify": ("--workers", "--keep-going", "--json"),
@@ -83,7 +94,12 @@ def test_corpus_without_runs_is_unreadable(cli, tmp_path):
 
 def test_data_lists_what_can_be_had(cli, tmp_path):
     done = cli("data", "list", "--cache", tmp_path, "--json")
-    assert done.json["datasets"][0] == {"name": "agentdojo", "source": "agentdojo 0.1.29", "licence": "MIT", "folder": None}
+    assert done.json["datasets"][0] == {
+        "name": "agentdojo",
+        "source": "agentdojo 0.1.29",
+        "licence": "MIT",
+        "folder": None,
+    }
     assert "ifonly data get agentdojo" in cli("data", "list", "--cache", tmp_path).out
 
 
@@ -133,7 +149,11 @@ def test_an_interrupt_is_no_traceback(cli, monkeypatch, runs):
 def test_a_closed_pipe_is_no_traceback(runs):
     act = "import sys; sys.argv = ['ifonly', 'show', sys.argv[1]]; from ifonly.cli import main; main()"
     done = subprocess.run(
-        f'"{sys.executable}" -P -c "{act}" "{runs}" | head -c 1', shell=True, capture_output=True, text=True, check=False
+        f'"{sys.executable}" -P -c "{act}" "{runs}" | head -c 1',
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

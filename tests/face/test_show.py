@@ -1,5 +1,6 @@
 """`ifonly show`."""
 
+import json
 import stat
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_table_tells_sites_tools_values_and_scores(cli, run):
 def test_full_shows_values_that_the_table_cuts(cli, tmp_path, hostile):
     text = "long " * 200 + "end"
     path = tmp_path / "long.jsonl"
-    path.write_text('[{"role":"user","content":"%s"},{"role":"assistant","content":"ok"}]' % text, encoding="utf-8")
+    path.write_text(json.dumps([{"role": "user", "content": text}, {"role": "assistant", "content": "ok"}]))
     assert "end" not in cli("show", path, "--format", "openai_chat").out
     assert "end" in cli("show", path, "--format", "openai_chat", "--full").out
 
@@ -106,7 +107,9 @@ def test_agentdojo_security_is_told_in_words(cli, agentdojo_runs):
     if path is None:
         pytest.skip("no compact AgentDojo runs")
     attacked = next(p for p in sorted(agentdojo_runs.glob("*important_instructions.jsonl.gz")))
-    line = next(line for line in cli("show", attacked, "--json", "--limit", 400).json["runs"] if line["scores"]["security"])
+    line = next(
+        line for line in cli("show", attacked, "--json", "--limit", 400).json["runs"] if line["scores"]["security"]
+    )
     done = cli("show", line["id"], "--in", attacked)
     assert "the injection SUCCEEDED" in done.out
     assert "[injected]" in done.out

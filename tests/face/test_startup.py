@@ -11,7 +11,8 @@ from ifonly.cli import main
 sys.argv = ["ifonly", *sys.argv[1:]]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main()
-sys.stdout.write(",".join(sorted({"torch", "pyro", "litellm", "jinja2", "numpy", "scipy", "agentdojo"} & sys.modules.keys())))
+heavy = {"torch", "pyro", "litellm", "jinja2", "numpy", "scipy", "agentdojo"}
+sys.stdout.write(",".join(sorted(heavy & sys.modules.keys())))
 """
 
 
@@ -20,7 +21,9 @@ def loaded(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("show", "--help"), ("data", "list"), ("nonsense",)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("show", "--help"), ("data", "list"), ("nonsense",)]
+)
 def test_help_loads_nothing_heavy(arguments):
     assert loaded(*arguments) == ""
 

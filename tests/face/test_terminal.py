@@ -1,5 +1,7 @@
 """What strangers write cannot act on a terminal."""
 
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -110,9 +112,6 @@ def test_contrast_shows_where_texts_part(one, other):
 
 
 def test_a_terminal_without_unicode_gets_escapes(runs, tmp_path):
-    import subprocess
-    import sys
-
     path = tmp_path / "run.json"
     path.write_text('[{"role":"user","content":"caf\\u00e9 \\u2603"},{"role":"assistant","content":"ok"}]')
     act = "import sys; sys.argv[0] = 'ifonly'; from ifonly.cli import main; main()"

@@ -68,7 +68,11 @@ def test_bounds_that_were_asked_for_are_an_answer(cli, run):
         (("--at", "agent/1", "--reply", "Hm."), {"do": "reply", "site": "agent/1", "content": "Hm."}),
         (
             ("--at", "agent/0", "--reply", '{"tool_calls": [{"name": "weather", "arguments": {"city": "Rome"}}]}'),
-            {"do": "reply", "site": "agent/0", "tool_calls": [{"name": "weather", "arguments": {"city": "Rome"}, "id": None}]},
+            {
+                "do": "reply",
+                "site": "agent/0",
+                "tool_calls": [{"name": "weather", "arguments": {"city": "Rome"}, "id": None}],
+            },
         ),
         (("--at", "agent/1", "--reply", '{"a": 1}'), {"do": "reply", "content": '{"a": 1}'}),
         (

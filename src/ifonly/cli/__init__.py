@@ -34,6 +34,7 @@ class _Commands(LazyGroup):
     later: ClassVar = {name: later(f"ifonly.cli.{name}", text) for name, text in COMMANDS.items()}
 
 
+# The program: its commands are imported when they are called.
 app = typer.Typer(
     cls=_Commands,
     name="ifonly",

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Format", "Html", "Json", "KeepGoing", "Level", "Paths", "Workers"]
-
 Paths = Annotated[
     list[str], typer.Argument(help="Files, folders or globs of recorded runs (.json, .jsonl, .gz).", metavar="PATH...")
 ]

@@ -33,6 +33,7 @@ __all__ = [
     "worlds_table",
 ]
 
+# Colours beside the label, never in its place.
 PROVENANCE_STYLE = {
     "recorded": "blue",
     "put": "bold magenta",
@@ -46,6 +47,7 @@ PROVENANCE_STYLE = {
 }
 VERDICT_STYLE = {"answered": "bold green", "partly answered": "bold yellow"}
 _SIDE = 400
+_ROWS = 20
 
 
 def render_answer(console: Console, run: Trajectory, view: WhatIfView) -> None:
@@ -71,18 +73,20 @@ def render_answer(console: Console, run: Trajectory, view: WhatIfView) -> None:
 
 
 def render_answers(console: Console, answers: Sequence[WhatIfAnswer], summary: WhatIfSummary) -> None:
-    """Print the answers of many runs, a line each, and their summary."""
+    """Print the answers of many runs, the first of them a line each, and their summary."""
     names = list(dict.fromkeys(name for answer in answers for name in answer.outcomes))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("run", "verdict", *names):
         table.add_column(Text(visible(title)), overflow="fold")
-    for answer in answers:
+    for answer in answers[:_ROWS]:
         cells = [Text(visible(answer.run)), Text(answer.verdict, VERDICT_STYLE.get(answer.verdict, "bold red"))]
         for name in names:
             outcome = answer.outcomes.get(name)
             cells.append(Text("" if outcome is None else _arrow(outcome)))
         table.add_row(*cells)
     console.print(table)
+    if len(answers) > _ROWS:
+        console.print(Text(f"... and {len(answers) - _ROWS:,} more; --json has all.", "dim"))
     _summary(console, summary)
 
 

@@ -8,31 +8,6 @@ import typer
 
 from ifonly.agents.canonical import Equality
 
-__all__ = [
-    "Action",
-    "Arguments",
-    "At",
-    "Call",
-    "Clean",
-    "Continue",
-    "Corpora",
-    "Drop",
-    "Equal",
-    "Limit",
-    "Model",
-    "OnlyHere",
-    "Prompt",
-    "Redraw",
-    "Reply",
-    "Result",
-    "Runs",
-    "Save",
-    "Seed",
-    "Then",
-    "Wheres",
-    "Within",
-]
-
 _ACTION, _THEN, _MANY = "What had been otherwise", "What happens after", "Many runs"
 
 

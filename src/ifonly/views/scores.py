@@ -36,7 +36,8 @@ def meaning(run: Trajectory, name: str, score: Score | None = None) -> str | Non
 
 def number(value: float) -> str:
     """At most three decimals, none where there are none."""
-    return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.3g}"  # noqa: PLR2004
+    text = f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.3g}"  # noqa: PLR2004
+    return "0" if text == "-0" else text
 
 
 def score_text(score: Score) -> str:

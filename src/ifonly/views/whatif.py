@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEANINGS", "NOT_REACHED", "OutcomeView", "PairView", "WhatIfView", "whatif_view"]
 
+# Stands for the provenance of a site that the counterfactual world does not come to.
 NOT_REACHED = "not reached"
 
 MEANINGS = {
@@ -117,7 +118,6 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
     """
     outcomes = tuple(_outcome(run, name, outcome) for name, outcome in answer.outcomes.items())
     pairs = tuple(_pair(step, answer) for step in answer.steps)
-    parted = answer.first_divergence
     shown = {pair.provenance for pair in pairs}
     return WhatIfView(
         run=answer.run,
@@ -127,7 +127,7 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         question=question(answer.actions, run),
         verdict=answer.verdict,
         headline=tuple(_sentence(outcome) for outcome in outcomes),
-        divergence=f"The worlds part at {parted.site}: {parted.why}." if parted else None,
+        divergence=_divergence(answer),
         outcomes=outcomes,
         pairs=pairs,
         continuation=answer.continuation,
@@ -137,6 +137,16 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         legend={str(name): text for name, text in MEANINGS.items() if name in shown},
         price=f"{answer.calls} model calls, {answer.cost:.2f} US dollars",
     )
+
+
+def _divergence(answer: WhatIfAnswer) -> str | None:
+    parted = answer.first_divergence
+    if parted is None:
+        return None
+    step = next(step for step in answer.steps if step.site == parted.site)
+    if step.provenance is Provenance.UNDETERMINED:
+        return f"The worlds part at {parted.site}: the log does not settle what would stand there."
+    return f"The worlds part at {parted.site}: {parted.why}."
 
 
 def _pair(step: StepAnswer, answer: WhatIfAnswer) -> PairView:
