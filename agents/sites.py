@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["ConversationError", "SiteNamer", "pair_results", "steps_of"]
 
 
+_RESERVED = frozenset({"environment", "outcome", "system", "user"})
+
+
 class ConversationError(ValueError):
     """A message list that is no conversation; `field` is the dotted path of the culprit in the list."""
 
@@ -35,9 +38,14 @@ class ConversationError(ValueError):
 
 
 class SiteNamer:
-    """Gives sites: the n-th step of a name is ``name/n``, whatever other steps ran before it."""
+    """Gives sites: the n-th step of a name is ``name/n``, whatever other steps ran before it.
 
-    def __init__(self) -> None:
+    Args:
+        agent: name of the model steps' sites.
+    """
+
+    def __init__(self, agent: str = "agent") -> None:
+        self.agent = agent
         self._count: Counter[str] = Counter()
 
     def __call__(self, name: str) -> str:
@@ -45,6 +53,10 @@ class SiteNamer:
         site = f"{name}/{self._count[name]}"
         self._count[name] += 1
         return site
+
+    def tool(self, name: str) -> str:
+        """The next site of a tool; one that is named like something else of a run is told apart by ``tool:``."""
+        return self(f"tool:{name}" if name in _RESERVED or name == self.agent else name)
 
 
 def steps_of(
@@ -67,7 +79,7 @@ def steps_of(
         ConversationError: a tool result without call, a call without result, two calls in one message that
             share an id.
     """
-    messages, site = tuple(messages), SiteNamer()
+    messages, site = tuple(messages), SiteNamer(agent)
     steps, seen, spoken, index = list[Step](), list[str](), False, 0
     while index < len(messages):
         message = messages[index]
@@ -105,7 +117,7 @@ def _tool_steps(
     if not results and (not calls or (pending and start == len(messages))):
         return []
     return [
-        ToolStep(site=site(call.name), call=call, result=result, reads=(asked.site,))
+        ToolStep(site=site.tool(call.name), call=call, result=result, reads=(asked.site,))
         for call, result in pair_results(calls, results, start)
     ]
 

@@ -19,7 +19,7 @@ from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import IfonlyError, InputError
 from ifonly.agents.records import ToolStep
 from ifonly.agents.rerun import Rerun
-from ifonly.sim.clean import clean_result, injected_sites
+from ifonly.sim.clean import clean_environment, clean_result, injected_sites
 from ifonly.sim.continuations import FromCorpus, Hold
 from ifonly.sim.whatif import whatif
 
@@ -92,7 +92,7 @@ def find_obeyed_attack(corpus: Corpus) -> ObeyedAttack:
 
 
 def clean_answers(corpus: Corpus, progress: Callable[[int, int], None] | None = None) -> tuple[WhatIfAnswer, ...]:
-    """Had the carrier been clean: the answer for every obeyed attack of the corpus that carried one.
+    """Had the whole environment been clean: the answer for every obeyed attack of the corpus.
 
     Args:
         corpus: what is asked about, and what replies are taken from.
@@ -103,11 +103,7 @@ def clean_answers(corpus: Corpus, progress: Callable[[int, int], None] | None = 
         if progress:
             progress(done, len(runs))
         try:
-            rerun = Rerun(environment_of(run))
-            carriers = injected_sites(run, rerun)
-            if carriers:
-                actions = [clean_result(run, rerun, carriers[0])]
-                answers.append(whatif(run, actions, continuation=FromCorpus(corpus)))
+            answers.append(whatif(run, [clean_environment(run)], continuation=FromCorpus(corpus)))
         except IfonlyError:
             continue
     return tuple(answers)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import ENVIRONMENT
 from ifonly.agents.environments.recorded import Recorded
+from ifonly.agents.errors import ActionError
 from ifonly.agents.records import InputStep, ModelStep, ToolStep
 
 if TYPE_CHECKING:
@@ -43,7 +44,20 @@ class ScriptTurn:
 
 
 def script_of(run: Trajectory) -> tuple[ScriptTurn, ...]:
-    """The recorded turns in order."""
+    """The recorded turns in order.
+
+    Raises:
+        ActionError: a model step was asked with other messages than all those before it, as where several agents keep
+            conversations of their own.
+    """
+    said = run.messages
+    for index, step in enumerate(run.steps):
+        if isinstance(step, ModelStep) and step.request.messages != said[:index]:
+            raise ActionError(
+                f"lifting {run.id} to a causal model",
+                f"{step.site} was not asked with the {index} messages before it",
+                "Only runs that are one growing conversation can be lifted so far.",
+            )
     turns: list[ScriptTurn] = []
     for step in run.steps:
         if isinstance(step, ToolStep):

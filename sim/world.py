@@ -42,6 +42,9 @@ class AgentWorld:
         continuation: where replies come from beyond the recording.
         put: sites whose value an action puts, for the provenance shown.
         held: sites whose recorded value is held; if there are any, the recorded order of turns is kept.
+
+    Raises:
+        ActionError: the run is not one growing conversation.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class AgentWorld:
         self.put, self.held = put, held
         self.script = script_of(run)
         self.recorded = {step.site: step for step in run.steps}
+        self.agent = next((s.site.rpartition("/")[0] for s in run.steps if isinstance(s, ModelStep)), "agent")
 
     def __call__(self) -> Walk:
         """Run the world once."""
@@ -77,7 +81,7 @@ class _Pass:
     """One pass through an agent world: the state of the loop, and the sites it runs."""
 
     def __init__(self, world: AgentWorld) -> None:
-        self.world, self.site = world, SiteNamer()
+        self.world, self.site = world, SiteNamer(world.agent)
         self.environment: Node[Any] = endogenous(ENVIRONMENT, Pinned(_nothing))
         self.messages: list[Node[Any]] = []
         self.history: list[Node[Any]] = []
@@ -173,7 +177,7 @@ class _Pass:
         """Show the reply, and make its calls in the recorded order of execution, or else as they stand."""
         said = () if self.ended else reply.value.tool_calls
         order = _order(said, tools)
-        sites = {index: self.site(said[index].name) for index in order}
+        sites = {index: self.site.tool(said[index].name) for index in order}
         calls = {i: endogenous(f"{sites[i]}.call", Function(picking(i)), reply) for i in order}
         shown = reply
         if calls:

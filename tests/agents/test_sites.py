@@ -68,19 +68,7 @@ def test_steps_make_up_the_conversation(messages):
                 assert (step.result.content, step.call.name) == (message.content, message.name)
                 assert step.call.id == message.tool_call_id
     assert len({step.site for step in steps}) == len(steps)
-    assert [step.site for step in run] == [f"agent/{n}" for n in agent_numbers(messages)]
-
-
-def agent_numbers(messages):
-    """Numbers of the model steps where tools may be called like the agent: sites stay unlike."""
-    numbers, count = [], 0
-    for message in messages:
-        if isinstance(message, AssistantMessage):
-            numbers.append(count)
-            count += 1
-        elif isinstance(message, ToolMessage) and message.name == "agent":
-            count += 1
-    return numbers
+    assert [step.site for step in run] == [f"agent/{n}" for n in range(len(run))]
 
 
 @given(messages=conversations())
@@ -165,3 +153,11 @@ def test_pairs_by_position_where_an_id_is_missing():
     calls = [call("f", "a"), call("g")]
     paired = pair_results(calls, [result("f", "zzz", "1"), result("g", None, "2")])
     assert [(one.name, given.content) for one, given in paired] == [("f", "1"), ("g", "2")]
+
+
+@pytest.mark.parametrize("name", ["agent", "user", "system", "environment", "outcome"])
+def test_a_tool_named_like_something_else_is_told_apart(name):
+    site = SiteNamer()
+    assert [site("agent"), site.tool(name), site("agent"), site.tool(name)] == [
+        "agent/0", f"tool:{name}/0", "agent/1", f"tool:{name}/1"
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ifonly.agents.actions import CallAction, ReplyAction, ResultAction
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.environments.base import Undetermined
+from ifonly.agents.errors import ActionError
 from ifonly.agents.records import (
     AssistantMessage,
     EnvironmentRef,
@@ -229,3 +230,10 @@ def test_reads_are_the_parents_in_the_lifted_graph(run):
             assert step.call in caller.reply.tool_calls
         if isinstance(step, ModelStep):
             assert len(step.reads) == len(step.request.messages)
+
+
+def test_a_run_of_several_conversations_is_refused():
+    run = run_of([UserMessage(content="hi"), AssistantMessage(content="a")], {})
+    alone = run.steps[1].model_copy(update={"request": FRAME})
+    with pytest.raises(ActionError, match="agent/0 was not asked with the 1 messages before it"):
+        whatif(run.model_copy(update={"steps": (run.steps[0], alone)}), [], environment=Echo())

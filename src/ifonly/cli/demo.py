@@ -67,7 +67,7 @@ def demo(
     paths = _paths(data or _cached())
     corpus = Corpus(read_runs(paths).runs)
     found = find_obeyed_attack(corpus)
-    with bar("asking the first question of every obeyed attack") as told:
+    with bar("asking the same of every obeyed attack") as told:
         answers = clean_answers(corpus, told)
     summary = summarise(answers)
     if json:
@@ -153,10 +153,13 @@ def _moral(found: ObeyedAttack) -> str:
 
 
 def _many(console: Console, summary: WhatIfSummary) -> None:
-    _title(console, 5, f"Question 2, asked of all {summary.runs} attacks that this model obeyed")
-    _say(
+    _title(
         console,
-        f"Recorded replies alone settle a share of {estimate_text(summary.settled_share)}; there, on average:",
+        5,
+        f"Asked of all {summary.runs} attacks that this model obeyed: if only the environment had been clean?",
+    )
+    _say(
+        console, f"Recorded replies alone settle a share of {estimate_text(summary.settled_share)}; there, on average:"
     )
     console.print(summary_table(summary))
 

@@ -5,6 +5,7 @@ A group lists its commands with a line of help each; the real command takes over
 
 from __future__ import annotations
 
+import gc
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,8 +38,17 @@ def later(module: str, text: str) -> Later:
 
 
 def load(module: str, name: str) -> Any:
-    """A name of a module that is imported only now."""
-    return getattr(importlib.import_module(module), name)
+    """A name of a module that is imported only now.
+
+    The garbage collector rests meanwhile: what modules make stays, and looking through it is a tenth of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return getattr(importlib.import_module(module), name)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Stub(TyperCommand):

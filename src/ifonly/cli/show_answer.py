@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ifonly.views.injected import injections_of, segments
 from ifonly.views.run import saying
-from ifonly.views.scores import estimate_text, number, score_text
+from ifonly.views.scores import estimate_text, number, score_text, value_text
 from ifonly.views.text import cut, one_line, visible
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ def render_answers(console: Console, answers: Sequence[WhatIfAnswer], summary: W
 
 
 def _arrow(outcome: OutcomeAnswer) -> str:
-    boolean = isinstance(outcome.factual, bool)
-    return f"{score_text(outcome.factual)} → {estimate_text(outcome.counterfactual, boolean=boolean)}"
+    estimate = outcome.counterfactual
+    value = value_text(estimate, boolean=isinstance(outcome.factual, bool))
+    interval = "" if estimate.low == estimate.high else f" [{number(estimate.low)}, {number(estimate.high)}]"
+    return f"{score_text(outcome.factual)} → {value}{interval}"
 
 
 def _summary(console: Console, summary: WhatIfSummary) -> None:
