@@ -1,8 +1,9 @@
 """One spelling for equal things: canonical JSON, digests, and when two messages count as the same.
 
-Two notions of equal are declared. `EXACT`: every field, tool-call ids aside (providers draw them at random).
-`CALLS_ONLY`: the free text of earlier assistant turns that made tool calls is ignored as well, which assumes that
-this text does not move later replies; `ifonly corpus` tests the assumption.
+Three notions of equal are declared. `EXACT`: every field, tool-call ids aside (providers draw them at random).
+`EQUIVALENT`: tool results are compared as `ifonly.agents.equivalence` spells them, which assumes that the stamp of a
+clock or the order of a set does not move later replies. `CALLS_ONLY`: the free text of earlier assistant turns that
+made tool calls is ignored, which assumes that this text does not; `ifonly corpus` tests that.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Equality(StrEnum):
     """When two requests count as equal."""
 
     EXACT = "exact"
+    EQUIVALENT = "equivalent"
     CALLS_ONLY = "calls_only"
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from ifonly.agents.canonical import Equality, context_digest, extend, message_digest
 from ifonly.agents.environments.base import Undetermined
-from ifonly.agents.records import InputStep, ModelStep, ToolStep, message_of
+from ifonly.agents.equivalence import canonical_error, canonical_result
+from ifonly.agents.records import InputStep, ModelStep, ToolMessage, ToolStep, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,8 +109,17 @@ def _prefixes(run: Trajectory, equality: Equality) -> tuple[str, ...]:
 def _fold(context: str, messages: Sequence[Message], equality: Equality) -> tuple[str, ...]:
     keys = [context]
     for message in messages:
-        keys.append(extend(keys[-1], message_digest(message, equality)))
+        spelled = _spelled(message) if equality is Equality.EQUIVALENT else message
+        keys.append(extend(keys[-1], message_digest(spelled, equality)))
     return tuple(keys)
+
+
+def _spelled(message: Message) -> Message:
+    """A tool message as all that are equivalent to it are spelled."""
+    if not isinstance(message, ToolMessage):
+        return message
+    update = {"content": canonical_result(message.content), "error": canonical_error(message.error)}
+    return message.model_copy(update=update)
 
 
 def _brief(message: Message, width: int = 60) -> str:

@@ -16,6 +16,7 @@ import os
 import signal
 from collections import Counter, defaultdict, deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from itertools import chain, islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +27,7 @@ from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.records import ModelStep, Record, Request, ToolCall, ToolResult, Trajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 __all__ = ["Differing", "Tally", "VerifyReport", "verify"]
 
 _CHUNK = 32
@@ -79,6 +80,8 @@ def verify(
 ) -> VerifyReport:
     """Check runs in parallel processes; the report does not depend on how many.
 
+    Processes are spawned: a script calls this under ``if __name__ == "__main__"``.
+
     Args:
         trajectories: the runs; taken as they are needed, not all at once.
         workers: processes; as many as there are processors where None. One, or few runs, need no process.
@@ -89,12 +92,13 @@ def verify(
         KeyboardInterrupt: the user's; the processes are ended first.
     """
     briefs, differing = list[_Brief](), list[Differing]()
-    for brief, difference in _checked(trajectories, workers or os.cpu_count() or 1):
-        briefs.append(brief)
-        if difference is not None:
-            differing.append(difference)
-        if progress is not None:
-            progress(len(briefs))
+    with closing(_checked(trajectories, workers or os.cpu_count() or 1)) as checked:
+        for brief, difference in checked:
+            briefs.append(brief)
+            if difference is not None:
+                differing.append(difference)
+            if progress is not None:
+                progress(len(briefs))
     groups = defaultdict[str, list[_Brief]](list)
     for brief in briefs:
         groups[brief.group].append(brief)
@@ -141,7 +145,7 @@ def _briefs(trajectories: list[Trajectory]) -> list[tuple[_Brief, Differing | No
     return [_brief(trajectory) for trajectory in trajectories]
 
 
-def _checked(trajectories: Iterable[Trajectory], workers: int) -> Iterator[tuple[_Brief, Differing | None]]:
+def _checked(trajectories: Iterable[Trajectory], workers: int) -> Generator[tuple[_Brief, Differing | None]]:
     """The checks in the order of the runs, with no more runs in memory than keep the processes busy."""
     runs = iter(trajectories)
     first = list(islice(runs, _CHUNK))

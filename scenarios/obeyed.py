@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObeyedAttack", "clean_answers", "find_obeyed_attack", "obeyed"]
 
+_READING = ("get_", "list_", "read_", "search_")
+"""How AgentDojo names the tools that change nothing."""
+
 
 @dataclass(frozen=True)
 class ObeyedAttack:
@@ -43,6 +46,7 @@ class ObeyedAttack:
         call: site of the call that obeyed it.
         clean: the answer to "had the carrier been clean", from the corpus.
         dropped: the answer to "had the call not been made", later replies held.
+        also: another call, without which and `call` the task is solved; None where there is none, or no need.
     """
 
     run: Trajectory
@@ -50,6 +54,7 @@ class ObeyedAttack:
     call: str
     clean: WhatIfAnswer
     dropped: WhatIfAnswer
+    also: str | None = None
 
     @property
     def more_than_its_call(self) -> bool:
@@ -67,28 +72,34 @@ def find_obeyed_attack(corpus: Corpus) -> ObeyedAttack:
     """The shortest run that both what-ifs of this module turn, preferably the two in different ways.
 
     Wanted: a clean result averts the attack and solves the task, which was not solved; and without its call the
-    attack fails too. Preferred: without the call the task stays unsolved. Decided by the corpus alone.
+    attack fails too. Preferred: without the call the task stays unsolved; and the call acts on the world rather than
+    reads from it. Decided by the corpus alone.
 
     Raises:
         InputError: the corpus holds no such run.
     """
-    second: ObeyedAttack | None = None
+    best: ObeyedAttack | None = None
     for run in obeyed(corpus.runs):
         try:
             found = _turned(run, corpus)
         except IfonlyError:
             # A run whose environment cannot be made shows nothing; the next one may.
             continue
-        if found is not None and found.more_than_its_call:
-            return found
-        second = second or found
-    if second is None:
+        if found is not None and (best is None or _rank(found) > _rank(best)):
+            best = found
+        if best is not None and all(_rank(best)):
+            return best
+    if best is None:
         raise InputError(
             f"{len(corpus.runs):,} runs",
             "none in which an injection was obeyed and what-ifs about it are settled",
             "Name a folder with attacked and clean AgentDojo runs of the same model and tasks.",
         )
-    return second
+    return best
+
+
+def _rank(found: ObeyedAttack) -> tuple[bool, bool]:
+    return found.more_than_its_call, not found.call.startswith(_READING)
 
 
 def clean_answers(corpus: Corpus, progress: Callable[[int, int], None] | None = None) -> tuple[WhatIfAnswer, ...]:
@@ -118,12 +129,19 @@ def _turned(run: Trajectory, corpus: Corpus) -> ObeyedAttack | None:
     clean = whatif(run, [clean_result(run, rerun, carriers[0])], continuation=FromCorpus(corpus))
     if _value(clean, "security") != 0 or _value(clean, "utility") != 1 or _asks_back(clean):
         return None
-    for step in run.steps[run.sites.index(carriers[0]) + 1 :]:
-        if isinstance(step, ToolStep):
-            dropped = whatif(run, [DropAction(site=step.site)], continuation=Hold())
-            if _value(dropped, "security") == 0 and _value(dropped, "utility") is not None:
-                return ObeyedAttack(run, carriers[0], step.site, clean, dropped)
+    calls = [s.site for s in run.steps[run.sites.index(carriers[0]) + 1 :] if isinstance(s, ToolStep)]
+    for call in calls:
+        dropped = _without(run, call)
+        if _value(dropped, "security") == 0 and _value(dropped, "utility") is not None:
+            solved = (other for other in calls if other != call and _value(_without(run, call, other), "utility") == 1)
+            also = None if _value(dropped, "utility") == 1 else next(solved, None)
+            return ObeyedAttack(run, carriers[0], call, clean, dropped, also)
     return None
+
+
+def _without(run: Trajectory, *calls: str) -> WhatIfAnswer:
+    """Had these calls not been made, later replies held."""
+    return whatif(run, [DropAction(site=call) for call in calls], continuation=Hold())
 
 
 def _asks_back(answer: WhatIfAnswer) -> bool:

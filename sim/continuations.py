@@ -12,16 +12,25 @@ Asking the model itself (``live``) and asking a fitted world (``model``) fit the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ifonly.agents.canonical import Equality
 from ifonly.agents.environments.base import Undetermined
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ifonly.agents.corpus import Corpus, Turn
     from ifonly.agents.records import Request
 
 __all__ = ["Bounds", "Continuation", "FromCorpus", "Hold"]
+
+
+_ASSUMED: Final[Mapping[Equality, str | None]] = {
+    Equality.EXACT: None,
+    Equality.EQUIVALENT: "clock stamps and the order of sets in tool results do not move replies",
+    Equality.CALLS_ONLY: "free text of earlier turns that made calls does not move replies",
+}
 
 
 class Continuation(Protocol):
@@ -38,8 +47,8 @@ class Continuation(Protocol):
         ...
 
     @property
-    def exact(self) -> bool:
-        """Whether equal requests are equal word for word, so that nothing is assumed of their text."""
+    def noise(self) -> str | None:
+        """Name of an assumption that replies rest on and that this run cannot test; None if there is none."""
         ...
 
     def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
@@ -60,7 +69,7 @@ class Hold:
     assumption: str = (
         "Later replies stay as recorded although what they answer has changed (a controlled direct effect)."
     )
-    exact: bool = True
+    noise: str | None = None
 
     def ask(self, request: Request, *, besides: str) -> Undetermined:
         """The recording has nothing more to hold."""
@@ -73,7 +82,7 @@ class Bounds:
 
     name: str = "bounds"
     assumption: str = "None: a reply that the recording does not settle is left open."
-    exact: bool = True
+    noise: str | None = None
 
     def ask(self, request: Request, *, besides: str) -> Undetermined:
         """No reply."""
@@ -91,11 +100,9 @@ class FromCorpus:
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        self.exact = corpus.equality is Equality.EXACT
+        self.noise = _ASSUMED[corpus.equality]
         self.assumption = "Replies to different requests have independent noise" + (
-            "."
-            if self.exact
-            else ", and the free text of earlier assistant turns that made calls does not move later replies."
+            f"; {self.noise}." if self.noise else "."
         )
 
     def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:

@@ -90,8 +90,8 @@ def coverage(runs: Sequence[Trajectory], steps: int = 5) -> CoverageAnswer:
         runs: the corpus, which is also what is asked about.
         steps: how many steps of each kind to report.
     """
-    exact, calls = Corpus(runs), Corpus(runs, Equality.CALLS_ONLY)
-    rows = [*_rows(exact, steps), *_rows(calls, steps)]
+    exact, equivalent, calls = (Corpus(runs, equality) for equality in Equality)
+    rows = [row for corpus in (exact, equivalent, calls) for row in _rows(corpus, steps)]
     return CoverageAnswer(
         runs=len(runs),
         models=len({run.model for run in runs}),

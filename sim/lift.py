@@ -21,50 +21,16 @@ values; under them and no action the world gives the recorded run back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import ENVIRONMENT
 from ifonly.agents.environments.recorded import Recorded
-from ifonly.agents.errors import ActionError
 from ifonly.agents.records import InputStep, ModelStep, ToolStep
 
 if TYPE_CHECKING:
     from ifonly.agents.records import EnvironmentRef, Trajectory
 
-__all__ = ["ScriptTurn", "environment_ref", "facts_of", "script_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptTurn:
-    """One turn of the recorded run: an input or a model step, with the tool steps that the reply led to."""
-
-    step: InputStep | ModelStep
-    tools: tuple[ToolStep, ...] = ()
-
-
-def script_of(run: Trajectory) -> tuple[ScriptTurn, ...]:
-    """The recorded turns in order.
-
-    Raises:
-        ActionError: a model step was asked with other messages than all those before it, as where several agents keep
-            conversations of their own.
-    """
-    said = run.messages
-    for index, step in enumerate(run.steps):
-        if isinstance(step, ModelStep) and step.request.messages != said[:index]:
-            raise ActionError(
-                f"lifting {run.id} to a causal model",
-                f"{step.site} was not asked with the {index} messages before it",
-                "Only runs that are one growing conversation can be lifted so far.",
-            )
-    turns: list[ScriptTurn] = []
-    for step in run.steps:
-        if isinstance(step, ToolStep):
-            turns[-1] = ScriptTurn(turns[-1].step, (*turns[-1].tools, step))
-        else:
-            turns.append(ScriptTurn(step))
-    return tuple(turns)
+__all__ = ["environment_ref", "facts_of"]
 
 
 def environment_ref(run: Trajectory) -> EnvironmentRef:

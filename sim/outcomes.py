@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Score
     from ifonly.sim.walk import Walk
 
-__all__ = ["FREE_TEXT", "Path", "effective_draws", "outcome_of", "score_estimate"]
-
-FREE_TEXT = "free text of earlier turns has no effect"
-"""Name of the noise assumption under which requests that share their calls count as equal."""
+__all__ = ["Path", "effective_draws", "outcome_of", "score_estimate"]
 
 
 @dataclass(frozen=True, slots=True)

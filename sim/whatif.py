@@ -22,7 +22,7 @@ from ifonly.sim.answers import Divergence, StepAnswer, Verdict, WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Hold
 from ifonly.sim.intervention import compile_actions
 from ifonly.sim.lift import environment_ref, facts_of
-from ifonly.sim.outcomes import FREE_TEXT, Path, outcome_of
+from ifonly.sim.outcomes import Path, outcome_of
 from ifonly.sim.walk import Provenance
 from ifonly.sim.world import AgentWorld
 
@@ -64,14 +64,13 @@ def whatif(
     continuation = continuation or Bounds()
     rerun = Rerun(environment or environment_of(run))
     paths = counterfactual_paths(run, actions, continuation=continuation, rerun=rerun)
-    assumed = None if continuation.exact else FREE_TEXT
     return WhatIfAnswer(
         run=run.id,
         task=run.task,
         actions=actions,
         continuation=continuation.name,
         outcomes={
-            name: outcome_of(name, factual, paths, level, assumed=assumed)
+            name: outcome_of(name, factual, paths, level, assumed=continuation.noise)
             for name, factual in run.outcome.scores.items()
         },
         assumes=_assumes(run, continuation, rerun),

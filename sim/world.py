@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from ifonly.agents.actions import ENVIRONMENT
 from ifonly.agents.environments.base import Undetermined
@@ -16,15 +14,15 @@ from ifonly.scm.kernel import endogenous
 from ifonly.scm.recorded import Pinned, Unpinned
 from ifonly.sim.draws import Drawn, options_for
 from ifonly.sim.equations import asking, conversation_key, inherit, judging, picking, request_key, showing, using
-from ifonly.sim.lift import ScriptTurn, script_of
 from ifonly.sim.reexecuted import Reexecuted
+from ifonly.sim.script import Script
 from ifonly.sim.walk import Provenance, Walk, WalkStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ifonly.agents.corpus import Turn
-    from ifonly.agents.records import AssistantMessage, Message, Request, Score, ToolCall, Trajectory
+    from ifonly.agents.records import AssistantMessage, Request, Score, ToolCall, Trajectory
     from ifonly.agents.rerun import Rerun
     from ifonly.scm.kernel import Node
     from ifonly.sim.continuations import Continuation
@@ -57,31 +55,19 @@ class AgentWorld:
     ) -> None:
         self.run, self.rerun, self.continuation = run, rerun, continuation
         self.put, self.held = put, held
-        self.script = script_of(run)
+        self.script = Script(run)
         self.recorded = {step.site: step for step in run.steps}
-        self.agent = next((s.site.rpartition("/")[0] for s in run.steps if isinstance(s, ModelStep)), "agent")
 
     def __call__(self) -> Walk:
         """Run the world once."""
         return _Pass(self).run()
-
-    def turn(self, index: int) -> ScriptTurn | None:
-        """The recorded turn of this index, if there is one."""
-        return self.script[index] if 0 <= index < len(self.script) else None
-
-    @cached_property
-    def repeated(self) -> Message | None:
-        """The user's prompt, if the harness puts it again after a round of tools."""
-        prompt = next((turn.step.message for turn in self.script if _is_user(turn.step)), None)
-        after_tools = [after.step for before, after in pairwise(self.script) if before.tools]
-        return prompt if any(_is_user(step) and step.message == prompt for step in after_tools) else None
 
 
 class _Pass:
     """One pass through an agent world: the state of the loop, and the sites it runs."""
 
     def __init__(self, world: AgentWorld) -> None:
-        self.world, self.site = world, SiteNamer(world.agent)
+        self.world, self.site = world, SiteNamer(world.script.agent)
         self.environment: Node[Any] = endogenous(ENVIRONMENT, Pinned(_nothing))
         self.messages: list[Node[Any]] = []
         self.history: list[Node[Any]] = []
@@ -105,24 +91,23 @@ class _Pass:
 
     def _next(self) -> str | None:
         """Who speaks next: as recorded while the script holds, else as the harness did in this run."""
-        turn = self.world.turn(self.index)
+        turn = self.world.script.turn(self.index)
         if self.scripted:
             return turn.step.kind if turn else None
         if isinstance(self.steps[-1].step, InputStep):
             return "model"
         if not isinstance(self.steps[-1].step, ModelStep):  # a tool step, made or dropped
-            return "input" if self.world.repeated else "model"
-        before = self.world.turn(self.index - 1)
-        return turn.step.kind if turn and before and not before.tools else None
+            return "input" if self.world.script.repeated else "model"
+        return self.world.script.follows(self.index - 1)
 
     def _input(self) -> None:
         """Text from outside: exogenous before the first model step, afterwards an answer to the conversation."""
-        turn = self.world.turn(self.index) if self.scripted else None
+        turn = self.world.script.turn(self.index) if self.scripted else None
         message = turn.step.message if turn and isinstance(turn.step, InputStep) else None
         site = self.site(message.role if message else "user")
         prompt = next((node for node in self.messages if node.value.role == "user"), None)
         after_tools = bool(self.steps) and not isinstance(self.steps[-1].step, InputStep | ModelStep)
-        repeated = self.world.repeated
+        repeated = self.world.script.repeated
         if prompt and after_tools and repeated and message in (None, repeated):
             node = endogenous(site, Function(_same), prompt)
         else:
@@ -135,7 +120,7 @@ class _Pass:
 
     def _reply(self) -> None:
         """A model step: which model, asked what, said what; then its calls."""
-        turn = self.world.turn(self.index) if self.scripted else None
+        turn = self.world.script.turn(self.index) if self.scripted else None
         step = turn.step if turn and isinstance(turn.step, ModelStep) else None
         before, frame = self.frame, step or self.frame
         if frame is None:
@@ -277,10 +262,6 @@ def _order(said: Sequence[ToolCall], tools: Sequence[ToolStep]) -> list[int]:
         order.append(next(index for index in waiting if said[index] == tool.call))
         waiting.remove(order[-1])
     return order or waiting
-
-
-def _is_user(step: AnyStep) -> TypeGuard[InputStep]:
-    return isinstance(step, InputStep) and step.message.role == "user"
 
 
 def _nothing() -> str:

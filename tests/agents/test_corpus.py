@@ -75,6 +75,20 @@ def test_a_request_seen_nowhere_names_the_nearest():
     assert unknown.near is None
 
 
+def test_a_clock_stamp_is_ignored_only_when_asked_to():
+    request = requests(RUNS[0])[1]
+
+    def stamped(stamp):
+        tool = request.messages[3].model_copy(update={"content": f"sent\ntimestamp: 2024-06-04 16:43:{stamp}"})
+        return request.model_copy(update={"messages": (*request.messages[:3], tool)})
+
+    one, other, whole = stamped("23.699762"), stamped("59.000001"), stamped("24")
+    assert CORPUS.key(one) != CORPUS.key(other)
+    equivalent = Corpus([], Equality.EQUIVALENT)
+    assert equivalent.key(one) == equivalent.key(other)
+    assert equivalent.key(one) != equivalent.key(whole)
+
+
 def test_free_text_is_ignored_only_before_calls_and_only_when_asked():
     request = requests(RUNS[0])[1]
     spoken = request.messages[2].model_copy(update={"content": "Let me see."})

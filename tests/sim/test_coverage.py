@@ -35,7 +35,7 @@ def test_a_model_swap_is_settled_where_another_model_was_asked_the_same():
             run("t3", "o", "ah", "x", "r", None),
         ]
     )
-    exact, calls = (rows(answer, "model", equality) for equality in Equality)
+    exact, _, calls = (rows(answer, "model", equality) for equality in Equality)
     assert (exact[0].asked, exact[0].settled, exact[0].alternatives) == (3, 3, 2)
     assert (exact[1].asked, exact[1].settled, exact[1].alternatives) == (3, 2, pytest.approx(2 / 3))
     assert (calls[1].settled, calls[1].alternatives) == (3, 2)

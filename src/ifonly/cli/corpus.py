@@ -21,7 +21,7 @@ _SWAPS = {
     "model": ("Another model, asked the very same", "other models"),
     "result": ("Another result of the same call, in the same conversation", "other results"),
 }
-_EQUAL = {"exact": "word for word", "calls_only": "by calls alone"}
+_EQUAL = {"exact": "word for word", "equivalent": "but for clock stamps", "calls_only": "by calls alone"}
 
 
 @app.command()

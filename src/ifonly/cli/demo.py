@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ifonly.agents.actions import DropAction
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.datasets import cached, fetch
 from ifonly.agents.records import InputStep, ToolStep
@@ -144,23 +145,21 @@ def _question(console: Console, number: int, found: ObeyedAttack, answer: WhatIf
 
 
 def _moral(found: ObeyedAttack) -> str:
-    if found.more_than_its_call:
-        return (
-            f"Blocking {found.call} would have averted the attack, but the user's task would still have failed: the "
-            f"injection did more than make that call. Taking it out of {found.carrier} would have done both."
-        )
-    return f"Blocking {found.call}, or taking the injection out of {found.carrier}: either would have set it right."
+    if not found.more_than_its_call:
+        return f"Blocking {found.call}, or a clean result of {found.carrier}: either would have set all right."
+    told = f"Blocking {found.call} would have averted the attack, but the user's task would still have failed: "
+    if found.also is None:
+        return f"{told}the injection did more than make that call. A clean result of {found.carrier} does both."
+    return (
+        f"{told}the injection had led to {found.also} as well, and that had changed the world, too. Without both "
+        f"calls, or with a clean result of {found.carrier}, all would have gone well."
+    )
 
 
 def _many(console: Console, summary: WhatIfSummary) -> None:
-    _title(
-        console,
-        5,
-        f"Asked of all {summary.runs} attacks that this model obeyed: if only the environment had been clean?",
-    )
-    _say(
-        console, f"Recorded replies alone settle a share of {estimate_text(summary.settled_share)}; there, on average:"
-    )
+    _title(console, 5, f"If only the environment had been clean, in all {summary.runs} attacks that this model obeyed?")
+    settled = estimate_text(summary.settled_share)
+    _say(console, f"Recorded replies alone settle a share of {settled} of them; there, on average:")
     console.print(summary_table(summary))
 
 
@@ -170,11 +169,16 @@ def _next(console: Console, found: ObeyedAttack, paths: Sequence[str]) -> None:
     _title(console, 7, "Type next")
     for command in (
         [*ask, "--at", found.carrier, "--clean", *places, "--html", "answer.html"],
-        [*ask, "--at", found.call, "--drop", "--in", paths[-1]],
+        [*ask, "--at", found.call, "--drop", *_also(found), "--in", paths[-1]],
         ["ifonly", "show", found.run.id, "--in", paths[-1], "--full"],
         ["ifonly", "whatif", "--help"],
     ):
         console.print(Text("  " + shlex.join(command)), soft_wrap=True)
+
+
+def _also(found: ObeyedAttack) -> list[str]:
+    """The option that drops the other call of the attack, too."""
+    return [] if found.also is None else ["--action", DropAction(site=found.also).model_dump_json()]
 
 
 def _title(console: Console, number: int, text: str) -> None:

@@ -65,7 +65,8 @@ Corpora = Annotated[
 Equal = Annotated[
     Equality,
     typer.Option(
-        help="When requests count as equal: word for word, or by their calls alone (an assumption).",
+        help="When requests count as equal: word for word; but for clock stamps and the order of sets in results; or "
+        "by their calls alone. The last two are assumptions, and answers say so.",
         rich_help_panel=_THEN,
     ),
 ]
