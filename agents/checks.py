@@ -73,7 +73,7 @@ def check_run(trajectory: Trajectory, environment: Environment) -> RunCheck:
     Calls after the first that differs are executed too: they show whether the difference spread.
 
     Raises:
-        EnvironmentError_: the environment is not installed, or does not know the run's task.
+        ToolEnvironmentError: the environment is not installed, or does not know the run's task.
     """
     steps = [step for step in trajectory.steps if isinstance(step, ToolStep)]
     calls, scores = [], []

@@ -5,7 +5,7 @@ Every error says what was asked, what was found, what is near, and what to do:
     IfonlyError
     |-- InputError          a file, record or field that cannot be read
     |-- UnknownName         a run, site, tool, format or dataset that does not exist
-    |-- EnvironmentError_   a tool environment that is missing, or cannot take a call
+    |-- ToolEnvironmentError   a tool environment that is missing, or cannot take a call
     `-- ActionError         an action that makes no sense for this run
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ActionError", "EnvironmentError_", "IfonlyError", "InputError", "UnknownName", "nearest"]
+__all__ = ["ActionError", "IfonlyError", "InputError", "ToolEnvironmentError", "UnknownName", "nearest"]
 
 _SHOWN = 8
 """How many known names an error lists."""
@@ -85,7 +85,7 @@ class UnknownName(IfonlyError):
         super().__init__(f"{kind} {asked!r}", "no such name", fix or f"Known: {shown or 'none'}.", near)
 
 
-class EnvironmentError_(IfonlyError):
+class ToolEnvironmentError(IfonlyError):
     """A tool environment that is not installed, or cannot take what it was given."""
 
 

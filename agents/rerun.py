@@ -36,7 +36,7 @@ class Rerun:
         """The result of the last call of the history, the others having been made before it.
 
         Raises:
-            EnvironmentError_: the environment does not know the task.
+            ToolEnvironmentError: the environment does not know the task.
         """
         key = _keys(ref, history)[-1]
         if key not in self._results:

@@ -88,7 +88,7 @@ def verify(
         progress: called with the number of runs checked so far.
 
     Raises:
-        EnvironmentError_: as in `check_run`.
+        ToolEnvironmentError: as in `check_run`.
         KeyboardInterrupt: the user's; the processes are ended first.
     """
     briefs, differing = list[_Brief](), list[Differing]()

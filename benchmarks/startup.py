@@ -38,9 +38,7 @@ def main() -> int:
     for name, command in commands.items():
         seconds = min(cpu_seconds(command) for _ in range(REPEATS))
         over |= seconds > LIMIT_SECONDS
-        print(
-            f"{name:16} {seconds:6.3f} s CPU (limit {LIMIT_SECONDS} s){'  OVER' * (seconds > LIMIT_SECONDS)}"
-        )
+        print(f"{name:16} {seconds:6.3f} s CPU (limit {LIMIT_SECONDS} s){'  OVER' * (seconds > LIMIT_SECONDS)}")
     return int(over)
 
 

@@ -40,7 +40,7 @@ def injected_sites(run: Trajectory, rerun: Rerun) -> tuple[str, ...]:
 
     Raises:
         ActionError: the run was not attacked through its environment.
-        EnvironmentError_: its environment cannot be made.
+        ToolEnvironmentError: its environment cannot be made.
     """
     return tuple(site for site, attacked, clean in _both(run, rerun) if attacked != clean)
 
@@ -51,7 +51,7 @@ def clean_result(run: Trajectory, rerun: Rerun, site: str) -> ResultAction:
     Raises:
         UnknownName: the run has no such tool step.
         ActionError: the run was not attacked, or its environment cannot say.
-        EnvironmentError_: its environment cannot be made.
+        ToolEnvironmentError: its environment cannot be made.
     """
     results = {name: clean for name, _, clean in _both(run, rerun)}
     if site not in results:

@@ -34,7 +34,7 @@ def twin(run: Trajectory, rerun: Rerun) -> Trajectory:
         rerun: executes its tool calls.
 
     Raises:
-        EnvironmentError_: its environment cannot be made.
+        ToolEnvironmentError: its environment cannot be made.
     """
     facts = facts_of(run)
     world = AgentWorld(run, rerun, Bounds())

@@ -58,7 +58,7 @@ def whatif(
     Raises:
         UnknownName: an action names a site that the run does not have.
         ActionError: an action does not fit the step at its site.
-        EnvironmentError_: the run's environment is known but not installed, or does not know the task.
+        ToolEnvironmentError: the run's environment is known but not installed, or does not know the task.
     """
     actions = tuple(actions)
     continuation = continuation or Bounds()

@@ -49,7 +49,5 @@ def agentdojo_runs() -> Path:
         return beside
     kept = datasets.cached("agentdojo")
     if kept is None:
-        pytest.skip(
-            f"no AgentDojo runs: neither {beside} nor the cache; `ifonly data get agentdojo` brings them"
-        )
+        pytest.skip(f"no AgentDojo runs: neither {beside} nor the cache; `ifonly data get agentdojo` brings them")
     return kept

@@ -58,7 +58,7 @@ class AgentDojo:
         """A fresh state for the task, with its injections.
 
         Raises:
-            EnvironmentError_: the package is absent, or does not know the version, suite, task or injection vector.
+            ToolEnvironmentError: the package is absent, or does not know the version, suite, task or injection vector.
         """
         settings = settings_of(ref)
         suite, task = _resolved(ref)
@@ -70,7 +70,7 @@ class AgentDojo:
         """The tools of the task's suite; the `tool_filter` defence offered the model an unrecorded choice of them.
 
         Raises:
-            EnvironmentError_: as in `open`.
+            ToolEnvironmentError: as in `open`.
         """
         suite, _ = _resolved(ref)
         return tuple(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from ifonly.agents.errors import EnvironmentError_
+from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import EnvironmentRef, Record
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ def settings_of(ref: EnvironmentRef) -> AgentDojoSettings:
     """The settings of an AgentDojo reference.
 
     Raises:
-        EnvironmentError_: the reference belongs to another environment, or its settings are not of this form.
+        ToolEnvironmentError: the reference belongs to another environment, or its settings are not of this form.
     """
     if ref.name != NAME:
-        raise EnvironmentError_(
+        raise ToolEnvironmentError(
             f"settings of {NAME}", f"a reference to {ref.name!r}", "Open it with the environment it names."
         )
     try:
@@ -158,7 +158,7 @@ def settings_of(ref: EnvironmentRef) -> AgentDojoSettings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise EnvironmentError_(
+        raise ToolEnvironmentError(
             f"settings of {ref.task!r}, field {place}",
             first["msg"],
             f"Known settings: {', '.join(AgentDojoSettings.model_fields)}.",

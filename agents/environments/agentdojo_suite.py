@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel
 
 from ifonly.agents.environments.agentdojo_state import copied
-from ifonly.agents.errors import EnvironmentError_, nearest
+from ifonly.agents.errors import ToolEnvironmentError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,14 +48,14 @@ def package(module: str) -> Any:
     """A module of the package.
 
     Raises:
-        EnvironmentError_: it is not installed, or something that it needs is not.
+        ToolEnvironmentError: it is not installed, or something that it needs is not.
     """
     try:
         with warnings.catch_warnings(action="ignore"):
             return importlib.import_module(f"agentdojo.{module}")
     except ImportError as error:
         fix = "Install it: pip install 'ifonly[agentdojo]'."
-        raise EnvironmentError_("the AgentDojo environment", str(error), fix) from error
+        raise ToolEnvironmentError("the AgentDojo environment", str(error), fix) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Suite:
         """The user task or injection task of this name.
 
         Raises:
-            EnvironmentError_: there is none.
+            ToolEnvironmentError: there is none.
         """
         return _known("task", f"{self.name}/{name}", name, self._tasks)
 
@@ -82,7 +82,7 @@ class Suite:
         """The state before the first call: shared by all that ask for it, never to be changed.
 
         Raises:
-            EnvironmentError_: an unknown injection vector, or a text that breaks the YAML it is put into.
+            ToolEnvironmentError: an unknown injection vector, or a text that breaks the YAML it is put into.
         """
         for vector in injections:
             _known("injection vector", f"{self.name}/{vector}", vector, self._defaults)
@@ -104,11 +104,11 @@ def suite_of(version: str, name: str) -> Suite:
     """A suite of a version of the benchmark.
 
     Raises:
-        EnvironmentError_: the package is absent, or does not have it.
+        ToolEnvironmentError: the package is absent, or does not have it.
     """
     suites = package("task_suite.load_suites").get_suites(version)
     if not suites:
-        raise EnvironmentError_(f"AgentDojo {version!r}", "no such version of the benchmark", "Use v1.")
+        raise ToolEnvironmentError(f"AgentDojo {version!r}", "no such version of the benchmark", "Use v1.")
     suite = _known("suite", f"{version}/{name}", name, suites)
     return Suite(
         name,
@@ -124,7 +124,7 @@ def suite_of(version: str, name: str) -> Suite:
 def _known(kind: str, asked: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
         fix = f"The installed package has: {', '.join(known)}."
-        raise EnvironmentError_(f"AgentDojo {kind} {asked!r}", "no such name", fix, nearest(name, known))
+        raise ToolEnvironmentError(f"AgentDojo {kind} {asked!r}", "no such name", fix, nearest(name, known))
     return known[name]
 
 
@@ -152,7 +152,7 @@ class Template:
         """The state with these texts in place of the defaults; remembered, and shared.
 
         Raises:
-            EnvironmentError_: a text breaks the YAML it is put into.
+            ToolEnvironmentError: a text breaks the YAML it is put into.
         """
         key = tuple(sorted(injections.items()))
         if key not in self._remembered:
@@ -216,4 +216,6 @@ def _yaml(text: str) -> Any:
         return yaml.load(text, yaml.CSafeLoader)
     except yaml.YAMLError as error:
         found = f"with them the environment is no YAML: {error}"
-        raise EnvironmentError_("AgentDojo injections", found, "Escape the texts for YAML's double quotes.") from error
+        raise ToolEnvironmentError(
+            "AgentDojo injections", found, "Escape the texts for YAML's double quotes."
+        ) from error

@@ -52,14 +52,14 @@ class Environment(Protocol):
         ...
 
     def doubt(self, ref: EnvironmentRef) -> str | None:
-        """Why the agent may have seen another result than the tool gave (a filter stood between); None if it saw that."""
+        """Why the agent may have seen another result than the tool gave (a filter between them); None if it saw it."""
         ...
 
     def open(self, ref: EnvironmentRef) -> Session:
         """A fresh state for the task.
 
         Raises:
-            EnvironmentError_: the task, version or settings are unknown here.
+            ToolEnvironmentError: the task, version or settings are unknown here.
         """
         ...
 

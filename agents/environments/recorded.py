@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ifonly.agents.canonical import canonical_json
 from ifonly.agents.environments.base import Undetermined
-from ifonly.agents.errors import EnvironmentError_
+from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import AssistantMessage, EnvironmentRef, ModelStep, ToolSpec, ToolStep
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class Recorded:
         """The log from its start.
 
         Raises:
-            EnvironmentError_: the reference is not the run's own (`self.ref`), so the log says nothing of it.
+            ToolEnvironmentError: the reference is not the run's own (`self.ref`), so the log says nothing of it.
         """
         if ref != self.ref:
             found = f"only the log of {self._trajectory.id!r} ({self.ref.task!r})"
-            raise EnvironmentError_(f"environment {ref.task!r}", found, "A changed world needs tools that execute.")
+            raise ToolEnvironmentError(f"environment {ref.task!r}", found, "A changed world needs tools that execute.")
         return RecordedSession(self._trajectory)
 
     def tools(self, ref: EnvironmentRef) -> tuple[ToolSpec, ...]:

@@ -9,7 +9,7 @@ from ifonly.agents.environments.agentdojo import CLOCK, AgentDojo, AgentDojoSess
 from ifonly.agents.environments.agentdojo_ref import AgentDojoSettings, without_injections
 from ifonly.agents.environments.agentdojo_suite import package, suite_of
 from ifonly.agents.environments.base import Undetermined
-from ifonly.agents.errors import EnvironmentError_
+from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import AssistantMessage, EnvironmentRef, Message, ToolCall, ToolResult, UserMessage
 
 SUITES = ("banking", "slack", "travel", "workspace")
@@ -42,7 +42,7 @@ def transcript(calls: list[ToolCall], reply: str) -> list[Message]:
 
 
 def test_what_is_missing_is_named_with_its_remedy() -> None:
-    with pytest.raises(EnvironmentError_, match=r"agentdojo.*pip install 'ifonly\[agentdojo\]'"):
+    with pytest.raises(ToolEnvironmentError, match=r"agentdojo.*pip install 'ifonly\[agentdojo\]'"):
         package("no_such_module")
 
 
@@ -58,7 +58,7 @@ def test_what_is_missing_is_named_with_its_remedy() -> None:
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(asked: EnvironmentRef, near: str) -> None:
-    with pytest.raises(EnvironmentError_, match=near):
+    with pytest.raises(ToolEnvironmentError, match=near):
         AgentDojo().open(asked)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.environments.recorded import Recorded
 from ifonly.agents.environments.registry import EXECUTING, environment_of
-from ifonly.agents.errors import EnvironmentError_
+from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import (
     AssistantMessage,
     EnvironmentRef,
@@ -125,7 +125,7 @@ def test_a_log_opens_only_its_own_run() -> None:
     ref = EnvironmentRef(name="elsewhere", version="1", task="t", settings={"x": 1})
     environment = Recorded(run([], ref))
     assert environment.ref == ref
-    with pytest.raises(EnvironmentError_, match="only the log of 'r'"):
+    with pytest.raises(ToolEnvironmentError, match="only the log of 'r'"):
         environment.open(ref.model_copy(update={"settings": {}}))
 
 

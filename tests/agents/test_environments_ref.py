@@ -16,7 +16,7 @@ from ifonly.agents.environments.agentdojo_ref import (
     settings_of,
     without_injections,
 )
-from ifonly.agents.errors import EnvironmentError_
+from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import EnvironmentRef
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def test_only_two_defences_rewrite_results() -> None:
 
 def test_settings_of_another_form_are_refused_with_their_place() -> None:
     ref = attacked()
-    with pytest.raises(EnvironmentError_, match="field edition"):
+    with pytest.raises(ToolEnvironmentError, match="field edition"):
         settings_of(ref.model_copy(update={"settings": {"edition": "first"}}))
-    with pytest.raises(EnvironmentError_, match=r"field injection.*Known settings: injections"):
+    with pytest.raises(ToolEnvironmentError, match=r"field injection.*Known settings: injections"):
         settings_of(ref.model_copy(update={"settings": {"injection": {}}}))
-    with pytest.raises(EnvironmentError_, match="'other'"):
+    with pytest.raises(ToolEnvironmentError, match="'other'"):
         settings_of(ref.model_copy(update={"name": "other"}))

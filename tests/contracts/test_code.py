@@ -55,9 +55,7 @@ def documented(module):
                 said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
                 found[name] = said or lines[node.lineno - 2].startswith("#")
             case ast.Import(names=names) | ast.ImportFrom(names=names):
-                found |= {
-                    alias.asname or alias.name: True for alias in names
-                }  # documented where it is defined
+                found |= {alias.asname or alias.name: True for alias in names}  # documented where it is defined
     return found
 
 
@@ -109,11 +107,7 @@ def test_own_modules_are_imported_at_the_top(module):
         f"line {node.lineno}: {ast.unparse(node)}"
         for function in functions(tree_of(module))
         for node in ast.walk(function)
-        if (
-            isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "ifonly" for alias in node.names)
-        )
-        or (
-            isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "ifonly")
-        )
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "ifonly" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "ifonly"))
     ]
     assert not hidden, f"{module}: imports of our own code inside a function: {hidden}"

@@ -28,9 +28,7 @@ def lint(clone):
 @pytest.fixture
 def copy(root, tmp_path):
     for name in ("src", "agents", "scm", "sim", "scenarios"):
-        shutil.copytree(
-            root / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(root / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "pyproject.toml", tmp_path)
     return tmp_path
 

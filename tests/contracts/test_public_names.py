@@ -16,17 +16,13 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 print(",".join(sorted(set({heavy!r}) & sys.modules.keys())))
 """
 CLI = importlib.util.find_spec("ifonly.cli")
-needs_cli = pytest.mark.skipif(
-    CLI is None or CLI.origin is None, reason="the command line does not exist yet"
-)
+needs_cli = pytest.mark.skipif(CLI is None or CLI.origin is None, reason="the command line does not exist yet")
 
 
 def loaded(act, *arguments):
     """The heavy packages that a new process has loaded after an act."""
     probe = PROBE.format(act=act, heavy=HEAVY)
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", probe, *arguments], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", probe, *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -112,6 +112,12 @@ def broken(tmp_path):
 
 
 @pytest.fixture
+def made():
+    """Makes a synthetic run."""
+    return make_run
+
+
+@pytest.fixture
 def hostile():
     """Makes a run that says a payload in every text field."""
 

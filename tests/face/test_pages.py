@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 import pytest
 
 from ifonly.agents.actions import DropAction, ReplyAction, ResultAction
-from ifonly.agents.reading import read
 from ifonly.agents.records import EnvironmentRef
 from ifonly.report.pages import run_page, whatif_page
 from ifonly.sim.continuations import Bounds, Hold
@@ -225,14 +224,10 @@ def test_injected_text_is_marked_and_long_text_is_folded(make_page):
 
 
 @pytest.fixture
-def make_page(run):
-    def make(result=None, injections=None):
-        (recorded,) = read(run).trajectories
-        if result is not None:
-            steps = list(recorded.steps)
-            steps[3] = steps[3].model_copy(update={"result": steps[3].result.model_copy(update={"content": result})})
-            place = EnvironmentRef(name="x", version="1", task="t", settings={"injections": injections})
-            recorded = recorded.model_copy(update={"steps": tuple(steps), "environment": place})
+def make_page(made):
+    def make(result="rain", injections=None):
+        place = EnvironmentRef(name="x", version="1", task="t", settings={"injections": injections or {}})
+        recorded = made("run", result, environment=place)
         answer = whatif(recorded, [ResultAction(site="weather/0", content="sun")], continuation=Hold())
         return whatif_page(recorded, answer, "ifonly whatif again")
 

@@ -145,8 +145,6 @@ def _step(step: InputStep | ModelStep | ToolStep, injections: tuple[str, ...], *
     message = message_of(step)
     injected = any(part.injected for part in segments(content_text(message.content), injections))
     summary = one_line(saying(message), SUMMARY_WIDTH)
-    if isinstance(step, ToolStep):
-        summary = one_line(f"{call_text(step.call)} → {summary}", SUMMARY_WIDTH)
     return StepView(
         site=step.site,
         kind=step.kind,
