@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "canonical_error", "canonical_result", "compare"]
 
 Verdict = Literal["exact", "equivalent", "redacted", "differs"]
+"""How an executed result stands to the recorded one."""
 
 _CLOCK = re.compile(
     r"^([ -]*(?:timestamp|last_modified): )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}(?=(?:>>)?$)", re.MULTILINE

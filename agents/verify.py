@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 __all__ = ["Differing", "Tally", "VerifyReport", "verify"]
 
-_CHUNK = 32
-"""Runs that a process takes at a time: enough that handing them over costs nothing beside executing them."""
+_CHUNK = 16
+"""Runs that a process takes at a time: so few that an interrupt need not wait, and handing them over costs little."""
+
+_FEW = 200
+"""Runs below which processes are not worth their start, for each imports the environment's package."""
 
 
 class Differing(Record):
@@ -148,12 +151,12 @@ def _briefs(trajectories: list[Trajectory]) -> list[tuple[_Brief, Differing | No
 def _checked(trajectories: Iterable[Trajectory], workers: int) -> Generator[tuple[_Brief, Differing | None]]:
     """The checks in the order of the runs, with no more runs in memory than keep the processes busy."""
     runs = iter(trajectories)
-    first = list(islice(runs, _CHUNK))
-    if workers == 1 or len(first) < _CHUNK:
-        for trajectory in chain(first, runs):
-            yield _brief(trajectory)
+    first = list(islice(runs, _FEW))
+    runs = chain(first, runs)
+    if workers == 1 or len(first) < _FEW:
+        yield from map(_brief, runs)
         return
-    chunks = chain([first], iter(lambda: list(islice(runs, _CHUNK)), []))
+    chunks = iter(lambda: list(islice(runs, _CHUNK)), list[Trajectory]())
     # Not fork: the caller may hold threads (torch, a progress bar), which a forked process inherits broken.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent)
     waiting = deque[Future[list[tuple[_Brief, Differing | None]]]]()

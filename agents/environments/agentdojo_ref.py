@@ -35,11 +35,16 @@ __all__ = [
 ]
 
 NAME = "agentdojo"
+"""The name by which references call this environment."""
 
 Defence = Literal["tool_filter", "repeat_user_prompt", "spotlighting_with_delimiting", "transformers_pi_detector"]
+"""What may stand between tools and model."""
 
 SPOTLIGHTING: Defence = "spotlighting_with_delimiting"
+"""The defence that marks tool results as data."""
+
 DETECTOR: Defence = "transformers_pi_detector"
+"""The defence that removes what a classifier takes for an injection."""
 
 REWRITING_DEFENCES: tuple[Defence, ...] = (SPOTLIGHTING, DETECTOR)
 """The defences that rewrite tool results: one puts them between << and >>, one removes what a classifier suspects."""

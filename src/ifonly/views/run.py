@@ -22,7 +22,8 @@ SUMMARY_WIDTH = 200
 class View(BaseModel):
     """Base of the view models: frozen, closed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Schemas are built at first use: a list of runs needs no more than one of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class StepView(View):
