@@ -4,7 +4,7 @@ VENV ?= .venv
 JOBS ?= auto
 
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP := pyproject.toml setup.py constraints.txt
 
 # The root folder agents/ must not shadow the OpenAI Agents SDK in anything started here.

@@ -21,6 +21,7 @@ class Provenance(StrEnum):
     """Where a step's value comes from."""
 
     RECORDED = "recorded"
+    EDITED = "edited"
     PUT = "put"
     HELD = "held"
     REEXECUTED = "re-executed"

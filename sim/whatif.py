@@ -16,11 +16,11 @@ from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import ActionError, nearest
 from ifonly.agents.records import ToolCall, ToolStep, message_of
 from ifonly.agents.rerun import Rerun
-from ifonly.scm.enumeration import enumerate_world
+from ifonly.scm.enumeration import Enumeration, enumerate_world
 from ifonly.scm.errors import NeverReached
 from ifonly.sim.answers import Divergence, StepAnswer, Verdict, WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Hold
-from ifonly.sim.intervention import compile_actions
+from ifonly.sim.intervention import Intervention, compile_actions
 from ifonly.sim.lift import environment_ref, facts_of
 from ifonly.sim.outcomes import Path, outcome_of
 from ifonly.sim.walk import Provenance
@@ -106,7 +106,7 @@ def counterfactual_paths(
     do = compile_actions(actions, run, hold=isinstance(continuation, Hold))
     world = AgentWorld(run, rerun, continuation, do.put, do.held)
     try:
-        branches = enumerate_world(world, facts_of(run), do.actions).branches
+        found = _enumerate(world, do)
     except NeverReached as error:
         raise ActionError(
             f"do at {', '.join(error.asked)}",
@@ -114,7 +114,23 @@ def counterfactual_paths(
             "Ask for the earlier action alone, or hold the later replies.",
             nearest(error.asked[0], error.reached),
         ) from error
-    return tuple(Path(branch.weight, branch.twin.run.returned) for branch in branches)
+    return tuple(Path(branch.weight, branch.twin.run.returned) for branch in found.branches)
+
+
+def _enumerate(world: AgentWorld, do: Intervention) -> Enumeration:
+    """All branches. A world that stops early never comes to its later held replies, which then say nothing.
+
+    Raises:
+        NeverReached: no branch comes to the site of an action.
+    """
+    facts = facts_of(world.run)
+    try:
+        return enumerate_world(world, facts, do.actions)
+    except NeverReached as error:
+        if not do.held.issuperset(error.asked):
+            raise
+        reached = {site: action for site, action in do.actions.items() if site not in error.asked}
+        return enumerate_world(world, facts, reached)
 
 
 def _side_by_side(run: Trajectory, walk: Walk) -> tuple[StepAnswer, ...]:

@@ -57,6 +57,7 @@ class AgentWorld:
         self.put, self.held = put, held
         self.script = Script(run)
         self.recorded = {step.site: step for step in run.steps}
+        self.replies = {step.site: step.reply for step in run.steps if isinstance(step, ModelStep)}
 
     def __call__(self) -> Walk:
         """Run the world once."""
@@ -229,15 +230,18 @@ class _Pass:
         if drawn:
             self.steps.append(WalkStep(step.site, step, Provenance.RECORDED, drawn.source, drawn.total))
         else:
-            self.steps.append(WalkStep(step.site, step, self._provenance(step)))
+            self.steps.append(WalkStep(step.site, step, self._provenance(step, step is recorded)))
 
-    def _provenance(self, step: AnyStep) -> Provenance:
+    def _provenance(self, step: AnyStep, as_recorded: bool) -> Provenance:
+        """Where a value comes from that was not drawn from another run."""
         if step.site in self.world.put:
             return Provenance.PUT
-        if step.site in self.world.held:
-            return Provenance.HELD
-        moved = isinstance(step, ToolStep) and any(node.changed for node in (self.environment, *self.history))
-        return Provenance.REEXECUTED if moved and self.world.rerun.environment.executes else Provenance.RECORDED
+        if isinstance(step, ToolStep):
+            moved = any(node.changed for node in (self.environment, *self.history))
+            return Provenance.REEXECUTED if moved and self.world.rerun.environment.executes else Provenance.RECORDED
+        if isinstance(step, ModelStep) and not as_recorded and step.reply != self.world.replies.get(step.site):
+            return Provenance.EDITED
+        return Provenance.HELD if step.site in self.world.held else Provenance.RECORDED
 
     def _scores(self) -> Mapping[str, Score | Undetermined]:
         """Judge the end; where no judge can, take the scores of recorded runs that were this very conversation."""

@@ -207,6 +207,16 @@ def test_a_result_that_a_filter_may_have_changed_is_known_only_where_it_was_reco
     assert answer.reasons == ("a filter may have withheld it",)
 
 
+def test_a_held_world_that_stops_early_says_so():
+    call = ToolCall(name="search", arguments={}, id="1")
+    said = [AssistantMessage(tool_calls=(call,)), ToolMessage(tool_call_id="1", name="search", content="found")]
+    run = run_of([UserMessage(content="hi"), *said, AssistantMessage(content="done")], {"calls": 1.0})
+    run = run.model_copy(update={"environment": None})
+    answer = whatif(run, [CallAction(site="search/0", tool="search", arguments={"q": 1})], continuation=Hold())
+    assert answer.verdict == "undetermined"
+    assert "never called with these arguments" in answer.reasons[0]
+
+
 def test_a_prompt_repeated_by_the_harness_is_repeated_in_the_changed_world():
     call = ToolCall(name="search", arguments={}, id="1")
     ask = UserMessage(content="find it")

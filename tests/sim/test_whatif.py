@@ -86,6 +86,7 @@ def test_dropping_the_obeying_call_with_held_replies_is_exact():
     by_site = steps(answer)
     assert by_site["send_money/0"].provenance is Provenance.DROPPED
     assert by_site["agent/1"].counterfactual.tool_calls == ()
+    assert by_site["agent/1"].provenance is Provenance.EDITED
     assert by_site["agent/2"].provenance is Provenance.HELD
     assert by_site["archive/0"].provenance is Provenance.REEXECUTED
 

@@ -36,6 +36,7 @@ __all__ = [
 # Colours beside the label, never in its place.
 PROVENANCE_STYLE = {
     "recorded": "blue",
+    "edited": "magenta",
     "put": "bold magenta",
     "held": "cyan",
     "re-executed": "green",

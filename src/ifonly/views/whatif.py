@@ -21,6 +21,7 @@ NOT_REACHED = "not reached"
 
 MEANINGS = {
     Provenance.RECORDED: "taken from the log as it is: of this run, or of the other run that is named",
+    Provenance.EDITED: "as recorded, but for the calls that the action took out or replaced",
     Provenance.PUT: "what you put there: the action",
     Provenance.HELD: "kept as recorded although what it answers has changed",
     Provenance.REEXECUTED: "the tool was really run again, in a fresh state after the calls of this world",
@@ -151,8 +152,6 @@ def _divergence(answer: WhatIfAnswer) -> str | None:
 
 def _pair(step: StepAnswer, answer: WhatIfAnswer) -> PairView:
     notes = []
-    if step.changed and step.provenance == Provenance.RECORDED and step.source is None:
-        notes.append("the recorded value, as the action leaves it")
     if step.source:
         notes.append(f"from {step.source}" + (f", one of {step.draws} recorded draws" if (step.draws or 0) > 1 else ""))
     if step.why:
