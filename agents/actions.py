@@ -156,7 +156,7 @@ _WHERE: dict[str, tuple[type, ...]] = {
     "model": (ModelStep,),
     "prompt": (InputStep, ModelStep),
 }
-_KIND: dict[type, str] = {ToolStep: "tool step", ModelStep: "model step", InputStep: "input step"}
+_KIND: dict[type, str] = {ToolStep: "a tool step", ModelStep: "a model step", InputStep: "an input step"}
 
 
 def parse_action(text: str) -> Action:
@@ -200,7 +200,7 @@ def check_action(action: Action, run: Trajectory) -> None:
         fitting = [s.site for s in run.steps if isinstance(s, _WHERE[action.do])]
         raise ActionError(
             f"do {action.do} at {action.site}",
-            f"a {_KIND[type(step)]}",
-            f"`{action.do}` goes at a {' or '.join(_KIND[k] for k in _WHERE[action.do])}.",
+            _KIND[type(step)],
+            f"`{action.do}` goes at {' or '.join(_KIND[k] for k in _WHERE[action.do])}.",
             nearest(action.site, fitting) or fitting[:3],
         )

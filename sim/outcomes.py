@@ -89,12 +89,12 @@ def effective_draws(paths: Sequence[Path]) -> float | None:
     n-th draw; the least over n is returned. Where the same runs are followed from draw to draw, this is their number,
     and the mean over paths is the plain mean over them.
     """
-    drawn = [[(step.source, step.draws) for step in path.walk.steps if step.draws is not None] for path in paths]
+    drawn = [path.walk.draws for path in paths]
     effective = None
     for stage in range(max(map(len, drawn), default=0)):
         coming = [(path.weight, draws) for path, draws in zip(paths, drawn, strict=True) if len(draws) > stage]
         places = {tuple(source for source, _ in draws[:stage]): draws[stage][1] for _, draws in coming}
-        count = sum(total or 0 for total in places.values()) / fsum(weight for weight, _ in coming)
+        count = sum(places.values()) / fsum(weight for weight, _ in coming)
         effective = count if effective is None else min(effective, count)
     return effective
 

@@ -66,12 +66,14 @@ class Walk:
         scores: by name; Undetermined where the path or its judge cannot say.
         stopped: why the path could not go on; None where it ran to its end.
         wants_model: whether it stopped because a model's reply is missing, which a live or fitted model could give.
+        draws: what was drawn from recorded runs, in order: where the value came from, and from how many places.
     """
 
     steps: tuple[WalkStep, ...]
     scores: Mapping[str, Score | Undetermined]
     stopped: Undetermined | None = None
     wants_model: bool = False
+    draws: tuple[tuple[str, int], ...] = ()
 
     def trajectory(self, run: Trajectory) -> Trajectory:
         """The path as a trajectory like the one recorded, with only the scores that are settled."""

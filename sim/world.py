@@ -79,6 +79,7 @@ class _Pass:
         self.model: Node[str] | None = None
         self.stopped: Undetermined | None = None
         self.wants_model = False
+        self.draws: list[tuple[str, int]] = []
 
     def run(self) -> Walk:
         """Take turns until the run ends or cannot go on, then judge it."""
@@ -88,7 +89,8 @@ class _Pass:
             else:
                 self._reply()
             self.index += 1
-        return Walk(tuple(self.steps), self._scores(), self.stopped, self.wants_model)
+        scores = self._scores()
+        return Walk(tuple(self.steps), scores, self.stopped, self.wants_model, tuple(self.draws))
 
     def _next(self) -> str | None:
         """Who speaks next: as recorded while the script holds, else as the harness did in this run."""
@@ -203,6 +205,7 @@ class _Pass:
             self.scripted = False
             weights = [option.count / option.total for option in options]
             draw: Node[Any] = endogenous(f"{site}.draw", choice(options, weights), node)
+            self.draws.append((draw.value.source, draw.value.total))
             return endogenous(f"{site}.drawn", Function(_value), draw), draw.value
         reasons = [value for value in (node.value, turns) if isinstance(value, Undetermined)]
         near = None if isinstance(turns, Undetermined) else turns[0].run.id
@@ -244,7 +247,7 @@ class _Pass:
         return Provenance.HELD if step.site in self.world.held else Provenance.RECORDED
 
     def _scores(self) -> Mapping[str, Score | Undetermined]:
-        """Judge the end; where no judge can, take the scores of recorded runs that were this very conversation."""
+        """Judge the end; where no judge can, draw the scores of recorded runs that were this very conversation."""
         names = self.world.run.outcome.scores
         if self.stopped is not None:
             return dict.fromkeys(names, self.stopped)
@@ -256,6 +259,7 @@ class _Pass:
         if not ended:
             return scores
         draw: Node[Any] = endogenous("outcome.draw", choice([turn.run.outcome.scores for turn in ended]), *parents)
+        self.draws.append(("outcome", len(ended)))
         return {name: draw.value.get(name, score) for name, score in scores.items()}
 
 

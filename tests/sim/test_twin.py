@@ -217,6 +217,18 @@ def test_a_held_world_that_stops_early_says_so():
     assert "never called with these arguments" in answer.reasons[0]
 
 
+def test_scores_drawn_from_runs_with_the_same_conversation_are_no_exact_answer():
+    def end(name, reply, score):
+        return run_of([UserMessage(content="hi"), AssistantMessage(content=reply)], {"liked": score}, name)
+
+    asked, others = end("asked", "no", 0.0), [end("a", "yes", 1.0), end("b", "yes", 1.0), end("c", "yes", 0.0)]
+    reply = ReplyAction(site="agent/0", content="yes")
+    answer = whatif(asked, [reply], continuation=FromCorpus(Corpus(others)), environment=Echo(False))
+    liked = answer.outcomes["liked"].counterfactual
+    assert (liked.identified, liked.effective) == ("point", pytest.approx(3))
+    assert liked.value == pytest.approx(2 / 3)
+
+
 def test_a_prompt_repeated_by_the_harness_is_repeated_in_the_changed_world():
     call = ToolCall(name="search", arguments={}, id="1")
     ask = UserMessage(content="find it")
