@@ -48,7 +48,7 @@ def records(cls=Record):
         yield from records(sub)
 
 
-@pytest.mark.parametrize("record", set(records()), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("record", sorted(set(records()), key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
 def test_records_are_frozen_closed_and_strict(record):
     assert record.model_config["frozen"]
     assert record.model_config["strict"]
