@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifonly.agents.actions import CallAction, ReplyAction, ResultAction
+from ifonly.agents.actions import CallAction, DropAction, ReplyAction, ResultAction
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.errors import ActionError
@@ -259,3 +259,26 @@ def test_a_run_of_several_conversations_is_refused():
     alone = run.steps[1].model_copy(update={"request": FRAME})
     with pytest.raises(ActionError, match="agent/0 was not asked with the 1 messages before it"):
         whatif(run.model_copy(update={"steps": (run.steps[0], alone)}), [], environment=Echo())
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversations(), st.data())
+def test_what_came_before_the_action_stays_and_every_site_is_shown_once(messages, data):
+    run = run_of(messages, {"calls": 1.0}, pending=True)
+    acting = [step for step in run.steps if isinstance(step, ToolStep)]
+    if not acting:
+        return
+    step = data.draw(st.sampled_from(acting))
+    put = ResultAction(site=step.site, content="something else")
+    other = CallAction(site=step.site, tool="send", arguments={"new": True})
+    action = data.draw(st.sampled_from([put, other, DropAction(site=step.site)]))
+    continuation = data.draw(st.sampled_from([Hold(), Bounds(), FromCorpus(Corpus([run]))]))
+    answer = whatif(run, [action], continuation=continuation, environment=Echo())
+    shown = [step.site for step in answer.steps]
+    assert len(set(shown)) == len(shown)
+    assert set(run.sites) <= set(shown)
+    caller = run.sites.index(step.reads[0])
+    before = [(row.site, row.factual, row.counterfactual) for row in answer.steps[:caller]]
+    assert before == [(site, message, message) for site, message in zip(run.sites, run.messages, strict=True)][:caller]
+    if isinstance(continuation, Hold):
+        assert answer.verdict == "answered"
