@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Equality", "canonical_json", "context_digest", "digest", "extend", "message_digest", "request_digest"]
 
 
+# Made once: `json.dumps` would make one a call, which costs more than most messages.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 class Equality(StrEnum):
     """When two requests count as equal."""
 
@@ -39,7 +43,7 @@ def canonical_json(value: object) -> str:
         TypeError: for what JSON cannot hold.
         ValueError: for NaN and infinities, which JSON does not have.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(text: str) -> str:

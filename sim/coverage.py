@@ -19,7 +19,7 @@ from ifonly.scm.intervals import cluster_bootstrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ifonly.agents.records import Trajectory
+    from ifonly.agents.records import ToolCall, Trajectory
 
 __all__ = ["CoverageAnswer", "CoverageRow", "FreeTextTest", "coverage"]
 
@@ -128,12 +128,21 @@ def _rows(corpus: Corpus, steps: int) -> list[CoverageRow]:
     ]
 
 
-def _other_results(corpus: Corpus, run: Trajectory, step: ToolStep, key: str) -> frozenset[str]:
+def _other_results(corpus: Corpus, run: Trajectory, step: ToolStep, key: str) -> frozenset[tuple[str, str | None]]:
     """Results, other than the recorded, of the same call in the same conversation of the same agent and model."""
-    call = (step.call.name, step.call.arguments)
-    others = (t.step for t in corpus.turns(key, model=run.model, besides=run.id) if t.run.agent == run.agent)
-    same_call = (o for o in others if isinstance(o, ToolStep) and (o.call.name, o.call.arguments) == call)
-    return frozenset(canonical_json(other.result.model_dump()) for other in same_call if other.result != step.result)
+    turns = corpus.turns(key, model=run.model, besides=run.id)
+    others = (turn.step for turn in turns if turn.run.agent == run.agent)
+    same_call = (other for other in others if isinstance(other, ToolStep) and _same_call(other.call, step.call))
+    return frozenset(map(_result_key, same_call)) - {_result_key(step)}
+
+
+def _same_call(left: ToolCall, right: ToolCall) -> bool:
+    return left.name == right.name and left.arguments == right.arguments
+
+
+def _result_key(step: ToolStep) -> tuple[str, str | None]:
+    content = step.result.content
+    return content if isinstance(content, str) else canonical_json(content), step.result.error
 
 
 def _free_text(exact: Corpus, calls: Corpus) -> FreeTextTest:
