@@ -11,7 +11,6 @@ neither torch nor litellm.
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,7 +78,8 @@ def __getattr__(name: str) -> object:
     elif name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
     elif name == "__version__":
-        value = metadata.version("ifonly")
+        # Not imported above: it costs a tenth of what `ifonly show` may take.
+        value = importlib.import_module("importlib.metadata").version("ifonly")
     else:
         raise AttributeError(f"module 'ifonly' has no attribute {name!r}")
     globals()[name] = value
