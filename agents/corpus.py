@@ -84,21 +84,19 @@ class Corpus:
         """The models that were asked with this conversation."""
         return frozenset(turn.run.model for turn in self._turns.get(key, ()) if isinstance(turn.step, ModelStep))
 
-    def missing(self, request: Request) -> Undetermined:
-        """Why the corpus cannot continue this request, with the nearest recorded one."""
+    def missing(self, request: Request, *, besides: str | None = None) -> Undetermined:
+        """Why no run but `besides` can continue this request, with the nearest recorded one."""
         model, keys = request.model, _fold(context_digest(request), request.messages, self.equality)
-        for depth in range(len(request.messages), -1, -1):
-            turns = self.turns(keys[depth], model=model)
-            if turns:
-                turn = turns[0]
-                if depth == len(request.messages):
-                    return Undetermined(why=f"{model} was asked this, but no run says what came next", near=turn.run.id)
+        if self.turns(keys[-1], model=model):
+            return Undetermined(why=f"no other recorded run of {model} was asked this")
+        for depth in range(len(request.messages) - 1, -1, -1):
+            for turn in self.turns(keys[depth], model=model, besides=besides)[:1]:
                 asked, seen = request.messages[depth], turn.step
                 return Undetermined(
                     why=f"no run of {model} was asked this: message {depth} ({_brief(asked)}) was never seen there",
                     near=f"{turn.run.id}, where message {depth} is {_brief(message_of(seen)) if seen else 'the end'}",
                 )
-        return Undetermined(why=f"the corpus holds no run of {model} that begins like this")
+        return Undetermined(why=f"the corpus holds no other run of {model} that begins like this")
 
 
 def _prefixes(run: Trajectory, equality: Equality) -> tuple[str, ...]:

@@ -108,4 +108,4 @@ class FromCorpus:
     def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
         """Every place in the corpus where this conversation stood, put to this model."""
         turns = self.corpus.turns(self.corpus.key(request), model=request.model, besides=besides)
-        return turns or self.corpus.missing(request)
+        return turns or self.corpus.missing(request, besides=besides)

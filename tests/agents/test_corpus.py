@@ -71,7 +71,7 @@ def test_a_request_seen_nowhere_names_the_nearest():
     assert "message 3 (user: wait) was never seen there" in missing.why
     assert "where message 3 is tool: Lunch at noon?" in missing.near
     unknown = CORPUS.missing(request.model_copy(update={"model": "huge"}))
-    assert "no run of huge" in unknown.why
+    assert "no other run of huge" in unknown.why
     assert unknown.near is None
 
 
@@ -96,3 +96,9 @@ def test_free_text_is_ignored_only_before_calls_and_only_when_asked():
     assert CORPUS.key(asked) != CORPUS.key(request)
     calls_only = Corpus(RUNS, Equality.CALLS_ONLY)
     assert calls_only.key(asked) == calls_only.key(request)
+
+
+def test_a_request_that_only_the_run_itself_was_asked_is_told_as_such():
+    run = RUNS[0]
+    alone = Corpus([run])
+    assert alone.missing(requests(run)[1], besides=run.id).why == "no other recorded run of small was asked this"

@@ -85,7 +85,7 @@ def test_corpus_counts_what_the_log_settles(cli, runs):
     assert (first.asked, first.settled) == (6, 6)
     shown = cli("corpus", runs).out
     assert "100.0%" in shown
-    assert "6 runs of 1 models" in shown
+    assert "6 runs of 1 model on" in shown
 
 
 def test_corpus_without_runs_is_unreadable(cli, tmp_path):

@@ -43,7 +43,9 @@ def corpus(
 
 
 def _render(console: Console, answer: CoverageAnswer) -> None:
-    console.print(Text(f"{answer.runs:,} runs of {answer.models} models on {answer.tasks} tasks", "bold"))
+    counts = {"run": answer.runs, "model": answer.models, "task": answer.tasks}
+    runs, models, tasks = (f"{n:,} {what}{'' if n == 1 else 's'}" for what, n in counts.items())
+    console.print(Text(f"{runs} of {models} on {tasks}", "bold"))
     for swap, (title, others) in _SWAPS.items():
         console.print()
         console.print(Text(title, "bold"))
@@ -56,9 +58,10 @@ def _table(rows: Iterable[CoverageRow], others: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("step", "requests equal", "asked", "settled", "share", f"mean {others}"):
         table.add_column(title, justify="left" if title == "requests equal" else "right")
-    for row in sorted(rows, key=lambda row: (row.step, row.equality)):
+    order = list(_EQUAL)
+    for row in sorted(rows, key=lambda row: (row.step, order.index(row.equality))):
         table.add_row(
-            str(row.step + 1),
+            str(row.step),
             _EQUAL[row.equality],
             f"{row.asked:,}",
             f"{row.settled:,}",

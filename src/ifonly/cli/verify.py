@@ -63,7 +63,7 @@ def _render(console: Console, report: VerifyReport, limit: int) -> None:
         )
         share = _share(total.calls_equivalent_share_with_rewritten)
         console.print(Text(f"Not in the shares of calls: {told}; with them {share} are equivalent."))
-    _differing(console, report.differing, limit)
+    _differing(console, report.differing, total.calls + total.scored_runs, limit)
 
 
 def _row(group: str, tally: Tally) -> tuple[Text, ...]:
@@ -87,9 +87,12 @@ def _share(share: float | None) -> str:
     return "99.99 %" if text == "100.00 %" and share < 1 else text
 
 
-def _differing(console: Console, differing: tuple[Differing, ...], limit: int) -> None:
+def _differing(console: Console, differing: tuple[Differing, ...], counted: int, limit: int) -> None:
     if not differing:
-        console.print(Text("Every run is reproduced.", "bold green"))
+        if counted:
+            console.print(Text("Every run is reproduced.", "bold green"))
+        else:
+            console.print(Text("No run could be executed again, so nothing is known of them.", "bold yellow"))
         return
     shown = f", the first {limit} of them" if len(differing) > limit else ""
     console.print(Text(f"\n{len(differing):,} runs are not reproduced{shown}:", "bold"))
