@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linprog
 
-from ifonly.scm.gumbel import Floats
+from ifonly.scm.errors import ImpossibleEvidence
+from ifonly.scm.estimate import Estimate
+from ifonly.scm.gumbel import Floats, transition
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Bounds", "bounds", "inverse_cdf", "stable_bounds"]
+__all__ = ["Bounds", "bounds", "choice_estimates", "inverse_cdf", "stable_bounds"]
 
 Bounds = tuple[Floats, Floats]
 """Lower and upper bounds, each of shape (..., K, K)."""
@@ -39,6 +41,36 @@ def bounds(p: ArrayLike, q: ArrayLike) -> Bounds:
     low = np.divide(np.maximum(p - others, 0), p, out=unknown.copy(), where=p > 0)
     high = np.divide(np.minimum(p, q), p, out=unknown, where=p > 0)
     return low, high
+
+
+def choice_estimates(p: ArrayLike, q: ArrayLike, observed: int) -> tuple[Estimate, ...]:
+    """Return P(Y' = j | Y = observed) for each option j: the Gumbel-max point between the bounds over all SCMs.
+
+    The interval of each is no sampling error but all that other noise models could say (level 1).
+
+    Args:
+        p: factual probabilities, shape (K,).
+        q: changed probabilities, shape (K,).
+        observed: index of the option that was taken.
+
+    Raises:
+        ImpossibleEvidence: if that option had probability 0.
+    """
+    points, (lows, highs) = transition(p, q)[observed], bounds(p, q)
+    if np.isnan(points).any():
+        raise ImpossibleEvidence(f"option {observed}", "it had probability 0")
+    # Rounding may put a point that is a bound a digit beside it.
+    return tuple(
+        Estimate(
+            value=float(point),
+            low=float(min(low, point)),
+            high=float(max(high, point)),
+            rung="counterfactual",
+            identified="assumed",
+            noise="gumbel-max",
+        )
+        for point, low, high in zip(points, lows[observed], highs[observed], strict=True)
+    )
 
 
 def stable_bounds(p: ArrayLike, q: ArrayLike) -> Bounds:

@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 
 from ifonly.scm.actions import Put
 from ifonly.scm.chains import GumbelChain, alias_table
-from ifonly.scm.couplings import bounds, inverse_cdf, stable_bounds
+from ifonly.scm.couplings import bounds, choice_estimates, inverse_cdf, stable_bounds
 from ifonly.scm.discrete import GumbelMax
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import ImpossibleEvidence
@@ -160,3 +160,14 @@ def test_alias_tables_hold_their_laws():
     for k in range(5):
         np.add.at(mass, (np.arange(len(rows)), alias[:, k]), (1 - keep[:, k]) / 5)
     np.testing.assert_allclose(mass, rows, atol=1e-14)
+
+
+def test_bounds_stand_beside_each_point():
+    stay, second, third = choice_estimates([0.7, 0.2, 0.1], [0.6, 0.3, 0.1], 0)
+    assert (stay.low, stay.value, stay.high) == pytest.approx((3 / 7, 6 / 7, 6 / 7))
+    assert (second.low, second.high) == pytest.approx((0, 3 / 7))
+    assert second.value == pytest.approx(0.12987012987012972)
+    assert third.noise == "gumbel-max"
+    assert third.identified == "assumed"
+    with pytest.raises(ImpossibleEvidence, match="probability 0"):
+        choice_estimates([0.0, 1.0], [0.5, 0.5], 0)
