@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ifonly.agents.canonical import canonical_json
 from ifonly.agents.records import (
     AssistantMessage,
     EnvironmentRef,
@@ -104,6 +105,10 @@ class Inbox:
 
     def doubt(self, ref: EnvironmentRef) -> None:
         """None: nothing stands between tool and agent."""
+
+    def start(self, ref: EnvironmentRef) -> str:
+        """The injections, which are all that inboxes differ in."""
+        return canonical_json(ref.settings.get("injections"))
 
     def open(self, ref: EnvironmentRef) -> InboxSession:
         """A fresh inbox."""

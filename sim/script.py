@@ -11,9 +11,11 @@ from ifonly.agents.errors import ActionError
 from ifonly.agents.records import InputStep, ModelStep, ToolStep, UserMessage
 
 if TYPE_CHECKING:
-    from ifonly.agents.records import Trajectory
+    from collections.abc import Sequence
 
-__all__ = ["Script", "ScriptTurn"]
+    from ifonly.agents.records import ToolCall, Trajectory
+
+__all__ = ["Script", "ScriptTurn", "execution_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,12 @@ def _check_conversation(run: Trajectory) -> None:
                 f"{step.site} was not asked with the {index} messages before it",
                 "Only runs that are one growing conversation can be lifted so far.",
             )
+
+
+def execution_order(said: Sequence[ToolCall], tools: Sequence[ToolStep]) -> list[int]:
+    """The indices of a reply's calls in the order of their recorded execution; as they stand, if there is none."""
+    waiting, order = [*range(len(said))], []
+    for tool in tools:
+        order.append(next(index for index in waiting if said[index] == tool.call))
+        waiting.remove(order[-1])
+    return order or waiting

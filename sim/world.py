@@ -15,14 +15,14 @@ from ifonly.scm.recorded import Pinned, Unpinned
 from ifonly.sim.draws import Drawn, options_for
 from ifonly.sim.equations import asking, conversation_key, inherit, judging, picking, request_key, showing, using
 from ifonly.sim.reexecuted import Reexecuted
-from ifonly.sim.script import Script
+from ifonly.sim.script import Script, execution_order
 from ifonly.sim.walk import Provenance, Walk, WalkStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ifonly.agents.corpus import Turn
-    from ifonly.agents.records import AssistantMessage, Request, Score, ToolCall, Trajectory
+    from ifonly.agents.records import AssistantMessage, Request, Score, Trajectory
     from ifonly.agents.rerun import Rerun
     from ifonly.scm.kernel import Node
     from ifonly.sim.continuations import Continuation
@@ -164,7 +164,7 @@ class _Pass:
     ) -> None:
         """Show the reply, and make its calls in the recorded order of execution, or else as they stand."""
         said = () if self.ended else reply.value.tool_calls
-        order = _order(said, tools)
+        order = execution_order(said, tools)
         sites = {index: self.site.tool(said[index].name) for index in order}
         calls = {i: endogenous(f"{sites[i]}.call", Function(picking(i)), reply) for i in order}
         shown = reply
@@ -200,6 +200,8 @@ class _Pass:
             return node, None
         turns = self._ask(request)
         call = self.history[-1].value if kind is ToolStep else None
+        if kind is ToolStep and not isinstance(turns, Undetermined):
+            turns = tuple(turn for turn in turns if self._starts_alike(turn.run))
         options = () if isinstance(turns, Undetermined) else options_for(turns, self.world.run.agent, kind, call)
         if options:
             self.scripted = False
@@ -208,7 +210,7 @@ class _Pass:
             self.draws.append((draw.value.source, draw.value.total))
             return endogenous(f"{site}.drawn", Function(_value), draw), draw.value
         reasons = [value for value in (node.value, turns) if isinstance(value, Undetermined)]
-        near = None if isinstance(turns, Undetermined) else turns[0].run.id
+        near = None if isinstance(turns, Undetermined) or not turns else turns[0].run.id
         other = Undetermined(why=f"runs with this conversation did not go on with {site}", near=near)
         self.stopped = [*reasons, other][0]
         self.wants_model = kind is ModelStep
@@ -223,6 +225,14 @@ class _Pass:
             messages = tuple(node.value for node in self.messages)
             request = asking(self.frame.request)(self.model.value, *messages)
         return self.world.continuation.ask(request, besides=self.world.run.id)
+
+    def _starts_alike(self, other: Trajectory) -> bool:
+        """Whether another run's tools began in the state of this world; without environments, had the same task."""
+        ours, theirs = self.environment.value, other.environment
+        if theirs is None or self.world.run.environment is None:
+            return theirs is self.world.run.environment and other.task == self.world.run.task
+        start = self.world.rerun.environment.start
+        return theirs.name == ours.name and other.task == self.world.run.task and start(theirs) == start(ours)
 
     def _add(self, step: AnyStep, message: Node[Any], drawn: Drawn | None) -> None:
         """Add a step to the conversation, with its provenance; the recorded step itself where nothing differs."""
@@ -255,21 +265,14 @@ class _Pass:
         judges = {name: Reexecuted(judging(self.world.rerun, name, len(self.history))) for name in names}
         scores = {name: endogenous(f"outcome/{name}", judges[name], *parents).value for name in names}
         turns = self._ask() if any(isinstance(score, Undetermined) for score in scores.values()) else ()
-        ended = [] if isinstance(turns, Undetermined) else [turn for turn in turns if turn.step is None]
+        if isinstance(turns, Undetermined):
+            return scores
+        ended = [turn for turn in turns if turn.step is None and self._starts_alike(turn.run)]
         if not ended:
             return scores
         draw: Node[Any] = endogenous("outcome.draw", choice([turn.run.outcome.scores for turn in ended]), *parents)
         self.draws.append(("outcome", len(ended)))
         return {name: draw.value.get(name, score) for name, score in scores.items()}
-
-
-def _order(said: Sequence[ToolCall], tools: Sequence[ToolStep]) -> list[int]:
-    """The indices of a reply's calls in the order of their recorded execution; as they stand, if there is none."""
-    waiting, order = [*range(len(said))], []
-    for tool in tools:
-        order.append(next(index for index in waiting if said[index] == tool.call))
-        waiting.remove(order[-1])
-    return order or waiting
 
 
 def _nothing() -> str:

@@ -17,6 +17,7 @@ import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from ifonly.agents.canonical import canonical_json, digest
 from ifonly.agents.environments.agentdojo_ref import DETECTOR, SPOTLIGHTING, AgentDojoSettings, settings_of
 from ifonly.agents.environments.agentdojo_state import copied, dumped, joined
 from ifonly.agents.environments.agentdojo_suite import package, suite_of
@@ -53,6 +54,11 @@ class AgentDojo:
         if settings_of(ref).defence == DETECTOR:
             return f"the defence {DETECTOR} may have withheld this result"
         return None
+
+    def start(self, ref: EnvironmentRef) -> str:
+        """Digest of version, task, edition and injections; attack and defence leave the first state as it is."""
+        settings = settings_of(ref)
+        return digest(canonical_json([ref.version, ref.task, settings.edition, settings.injections]))
 
     def open(self, ref: EnvironmentRef) -> AgentDojoSession:
         """A fresh state for the task, with its injections.

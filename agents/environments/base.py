@@ -55,6 +55,10 @@ class Environment(Protocol):
         """Why the agent may have seen another result than the tool gave (a filter between them); None if it saw it."""
         ...
 
+    def start(self, ref: EnvironmentRef) -> str:
+        """Digest of what the first state is made of: runs whose references share it started alike."""
+        ...
+
     def open(self, ref: EnvironmentRef) -> Session:
         """A fresh state for the task.
 

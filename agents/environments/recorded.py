@@ -10,7 +10,7 @@ import difflib
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from ifonly.agents.canonical import canonical_json
+from ifonly.agents.canonical import canonical_json, digest
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import AssistantMessage, EnvironmentRef, ModelStep, ToolSpec, ToolStep
@@ -41,6 +41,10 @@ class Recorded:
 
     def doubt(self, ref: EnvironmentRef) -> None:
         """None: the log holds what the agent saw."""
+
+    def start(self, ref: EnvironmentRef) -> str:
+        """Digest of the whole reference: a log does not tell what in it matters."""
+        return digest(canonical_json(ref.model_dump()))
 
     def open(self, ref: EnvironmentRef) -> RecordedSession:
         """The log from its start.

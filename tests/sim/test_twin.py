@@ -45,6 +45,9 @@ class Echo:
     def doubt(self, ref):
         return self.doubts
 
+    def start(self, ref):
+        return str(ref.settings)
+
     def open(self, ref):
         return self._Session(self.knows)
 
@@ -227,6 +230,25 @@ def test_scores_drawn_from_runs_with_the_same_conversation_are_no_exact_answer()
     liked = answer.outcomes["liked"].counterfactual
     assert (liked.identified, liked.effective) == ("point", pytest.approx(3))
     assert liked.value == pytest.approx(2 / 3)
+
+
+def test_results_are_taken_only_from_runs_that_started_in_the_same_state():
+    def use(name, query, result, world):
+        call = ToolCall(name="search", arguments={"q": query}, id=name)
+        said = [AssistantMessage(tool_calls=(call,)), ToolMessage(tool_call_id=name, name="search", content=result)]
+        run = run_of([UserMessage(content="hi"), *said, AssistantMessage(content="done")], {"found": 1.0}, name)
+        ref = run.environment.model_copy(update={"settings": {"injections": world}})
+        return run.model_copy(update={"environment": ref})
+
+    asked, alike, other = use("asked", "a", "x", "clean"), use("b", "b", "y", "clean"), use("c", "b", "z", "attacked")
+    swap = ReplyAction(site="agent/0", tool_calls=alike.steps[1].reply.tool_calls)
+
+    def ask(*runs):
+        return whatif(asked, [swap], continuation=FromCorpus(Corpus(runs)), environment=Echo(False))
+
+    assert {step.site: step.source for step in ask(alike, other).steps}["search/0"] == "b#search/0"
+    assert ask(alike, other).verdict == "answered"
+    assert ask(other).verdict == "undetermined"
 
 
 def test_a_prompt_repeated_by_the_harness_is_repeated_in_the_changed_world():
