@@ -121,7 +121,8 @@ class AgentDojo:
         return Trajectory(
             id=run.get("run_id") or _id_of(run),
             task=f"{suite}/{task}",
-            agent=pipeline,
+            # The harness alone: the same one runs every model.
+            agent=f"agentdojo/{defence}" if defence else "agentdojo",
             model=model,
             steps=steps_at(place, messages, Request(model=model, messages=(), toolset=toolset)),
             outcome=Outcome(scores=scores, error=run["error"]),

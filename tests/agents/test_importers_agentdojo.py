@@ -71,7 +71,7 @@ def test_a_run_and_its_arm(tmp_path):
     run = one(tmp_path, RUN)
     assert run.id == RUN_ID
     assert run.task == "banking/user_task_0"
-    assert run.agent == "gpt-4o-2024-05-13-tool_filter"
+    assert run.agent == "agentdojo/tool_filter"
     assert run.model == "gpt-4o-2024-05-13"
     assert run.outcome.scores == {"utility": True, "security": False}
     assert run.outcome.error is None
@@ -120,7 +120,8 @@ def test_steps(tmp_path):
 )
 def test_pipelines(tmp_path, pipeline, model, toolset, defence):
     run = one(tmp_path, changed(pipeline_name=pipeline))
-    assert (run.agent, run.model, run.labels.get("defence")) == (pipeline, model, defence)
+    agent = f"agentdojo/{defence}" if defence else "agentdojo"
+    assert (run.agent, run.model, run.labels.get("defence")) == (agent, model, defence)
     assert run.steps[2].request.toolset == toolset
 
 
