@@ -24,6 +24,7 @@ from ifonly.agents.errors import ActionError, UnknownName, nearest
 from ifonly.agents.records import (
     AssistantMessage,
     Content,
+    EnvironmentRef,
     InputStep,
     ModelStep,
     Record,
@@ -130,6 +131,10 @@ class EnvironmentAction(Record):
     do: Literal["environment"] = "environment"
     site: Literal["environment/0"] = "environment/0"
     settings: dict[str, JsonValue]
+
+    def changed(self, ref: EnvironmentRef) -> EnvironmentRef:
+        """The reference with these settings in place of its own."""
+        return ref.model_copy(update={"settings": {**ref.settings, **self.settings}})
 
 
 Action = Annotated[

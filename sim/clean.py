@@ -11,7 +11,7 @@ from ifonly.agents.records import ToolStep
 from ifonly.sim.lift import environment_ref
 
 if TYPE_CHECKING:
-    from ifonly.agents.records import EnvironmentRef, ToolCall, ToolResult, Trajectory
+    from ifonly.agents.records import ToolCall, ToolResult, Trajectory
     from ifonly.agents.rerun import Rerun
 
 __all__ = ["INJECTIONS", "clean_environment", "clean_result", "injected_sites"]
@@ -64,7 +64,7 @@ def clean_result(run: Trajectory, rerun: Rerun, site: str) -> ResultAction:
 
 def _both(run: Trajectory, rerun: Rerun) -> list[tuple[str, ToolResult | Undetermined, ToolResult | Undetermined]]:
     attacked = environment_ref(run)
-    clean = _without(attacked, clean_environment(run))
+    clean = clean_environment(run).changed(attacked)
     history: list[ToolCall] = []
     pairs = []
     for step in run.steps:
@@ -75,7 +75,3 @@ def _both(run: Trajectory, rerun: Rerun) -> list[tuple[str, ToolResult | Undeter
     before = [rerun.result(*named) for _, named, _ in pairs]
     after = [rerun.result(*named) for _, _, named in pairs]
     return [(site, a, c) for (site, _, _), a, c in zip(pairs, before, after, strict=True)]
-
-
-def _without(ref: EnvironmentRef, action: EnvironmentAction) -> EnvironmentRef:
-    return ref.model_copy(update={"settings": {**ref.settings, **action.settings}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import (
     ENVIRONMENT,
@@ -25,10 +25,8 @@ from ifonly.sim.lift import facts_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pydantic import JsonValue
-
     from ifonly.agents.actions import Action
-    from ifonly.agents.records import Content, EnvironmentRef, Request, Trajectory
+    from ifonly.agents.records import Content, Request, Trajectory
     from ifonly.scm.actions import Action as Do
 
 __all__ = ["Intervention", "compile_actions"]
@@ -105,7 +103,7 @@ def _do(action: Action, step: InputStep | ModelStep | ToolStep | None) -> tuple[
         case PromptAction(), _:
             return f"{action.site}.request", Map(_with_system_prompt(action.content))
         case EnvironmentAction(), _:
-            return ENVIRONMENT, Map(_with_settings(action.settings))
+            return ENVIRONMENT, Map(action.changed)
     raise AssertionError(f"check_action let {action} pass at {step}")
 
 
@@ -120,12 +118,5 @@ def _with_system_prompt(content: Content) -> Callable[[Request], Request]:
     def function(request: Request) -> Request:
         rest = tuple(message for message in request.messages if not isinstance(message, SystemMessage))
         return request.model_copy(update={"messages": (SystemMessage(content=content), *rest)})
-
-    return function
-
-
-def _with_settings(settings: Mapping[str, JsonValue]) -> Callable[[Any], Any]:
-    def function(ref: EnvironmentRef) -> EnvironmentRef:
-        return ref.model_copy(update={"settings": {**ref.settings, **settings}})
 
     return function
