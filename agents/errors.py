@@ -6,7 +6,10 @@ Every error says what was asked, what was found, what is near, and what to do:
     |-- InputError          a file, record or field that cannot be read
     |-- UnknownName         a run, site, tool, format or dataset that does not exist
     |-- ToolEnvironmentError   a tool environment that is missing, or cannot take a call
-    `-- ActionError         an action that makes no sense for this run
+    |-- ActionError         an action that makes no sense for this run
+    |-- ProviderError       a model that cannot be asked, or did not answer
+    |-- CassetteMiss        a request that a cassette does not hold
+    `-- BudgetSpent         a call that the budget does not cover, or whose price is not known
 """
 
 from __future__ import annotations
@@ -17,7 +20,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ActionError", "IfonlyError", "InputError", "ToolEnvironmentError", "UnknownName", "nearest"]
+__all__ = [
+    "ActionError",
+    "BudgetSpent",
+    "CassetteMiss",
+    "IfonlyError",
+    "InputError",
+    "ProviderError",
+    "ToolEnvironmentError",
+    "UnknownName",
+    "nearest",
+]
 
 _SHOWN = 8
 """How many known names an error lists."""
@@ -91,3 +104,34 @@ class ToolEnvironmentError(IfonlyError):
 
 class ActionError(IfonlyError):
     """An action that makes no sense for this run, for instance a tool call put at a model step."""
+
+
+class ProviderError(IfonlyError):
+    """A model that cannot be asked, or did not answer: unknown, unreachable, refused, timed out."""
+
+
+class CassetteMiss(IfonlyError):
+    """A request that a cassette does not hold.
+
+    Args:
+        asked: the request, named.
+        found: how the nearest recorded request differs, field by field.
+        fix: what to do about it.
+        near: the nearest recorded requests, best first.
+        difference: field, what was asked and what is recorded, for each field that differs from the nearest.
+    """
+
+    def __init__(
+        self,
+        asked: str,
+        found: str,
+        fix: str,
+        near: Iterable[str] = (),
+        difference: Iterable[tuple[str, str, str]] = (),
+    ) -> None:
+        super().__init__(asked, found, fix, near)
+        self.difference = tuple(difference)
+
+
+class BudgetSpent(IfonlyError):
+    """A call that the budget does not cover, or whose price is not known."""

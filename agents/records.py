@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 __all__ = [
     "AssistantMessage",
+    "Effect",
     "EnvironmentRef",
     "InputStep",
     "Message",
@@ -23,8 +24,10 @@ __all__ = [
     "Outcome",
     "Record",
     "Request",
+    "Routing",
     "Score",
     "Step",
+    "StreamPart",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",
@@ -129,6 +132,26 @@ class TokenLogprob(Record):
     top: dict[str, float] = Field(default_factory=dict)
 
 
+class StreamPart(Record):
+    """One piece of a streamed reply's text as it came; `seconds` since the request was sent."""
+
+    seconds: float = Field(ge=0)
+    text: str
+
+
+class Routing(Record):
+    """A router's choice of the model: the models it could choose, and the probability with which it chose this one."""
+
+    options: tuple[str, ...]
+    chosen: str
+    propensity: float = Field(gt=0, le=1)
+    policy: str | None = None
+
+
+Effect = Literal["pure", "sandboxed", "irreversible"]
+"""What executing a tool again does: nothing; a change in a state made for the run alone; a change in the world."""
+
+
 class InputStep(Record):
     """Text that enters from outside the agent: a system prompt or a user turn."""
 
@@ -139,7 +162,7 @@ class InputStep(Record):
 
 
 class ModelStep(Record):
-    """One LLM call. `cost` in US dollars, `seconds` of wall time."""
+    """One LLM call. `cost` in US dollars, `seconds` of wall time, in all and to the first token."""
 
     kind: Literal["model"] = "model"
     site: str
@@ -150,6 +173,9 @@ class ModelStep(Record):
     cost: float | None = None
     seconds: float | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    first_token_seconds: float | None = None
+    stream: tuple[StreamPart, ...] | None = None
+    routing: Routing | None = None
 
 
 class ToolResult(Record):
@@ -160,7 +186,7 @@ class ToolResult(Record):
 
 
 class ToolStep(Record):
-    """One executed tool call."""
+    """One executed tool call; `key` is the idempotency key under which it was executed."""
 
     kind: Literal["tool"] = "tool"
     site: str
@@ -169,6 +195,8 @@ class ToolStep(Record):
     reads: tuple[str, ...] = ()
     cost: float | None = None
     seconds: float | None = None
+    effect: Effect | None = None
+    key: str | None = None
 
 
 Step = Annotated[InputStep | ModelStep | ToolStep, Field(discriminator="kind")]

@@ -122,6 +122,9 @@ class _Unfolding:
                     cost=step.cost,
                     seconds=step.seconds,
                     logprobs=step.logprobs,
+                    first_token_seconds=step.first_token_seconds,
+                    stream=step.stream,
+                    routing=step.routing,
                 )
             case ToolLine():
                 return ToolStep(
@@ -131,6 +134,8 @@ class _Unfolding:
                     reads=reads,
                     cost=step.cost,
                     seconds=step.seconds,
+                    effect=step.effect,
+                    key=step.key,
                 )
 
     def _request(self, step: ModelLine, where: str) -> Request:

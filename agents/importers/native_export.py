@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from ifonly.agents.errors import IfonlyError
-from ifonly.agents.importers.native_lines import VERSION
+from ifonly.agents.importers.native_lines import SINCE_TWO, VERSION
 from ifonly.agents.records import AssistantMessage, InputStep, ModelStep, ToolStep, message_of
 from ifonly.agents.streams.strict_json import JsonError, parse
 
@@ -104,6 +104,11 @@ def line_of(trajectory: Trajectory) -> bytes:
     return line
 
 
+def _version(steps: Sequence[Step]) -> int:
+    """The lowest version that can say all of these steps, so that the oldest reader that can, does."""
+    return VERSION if any(getattr(step, name, None) is not None for step in steps for name in SINCE_TWO) else 1
+
+
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -130,7 +135,7 @@ class _Folding:
         steps = [self._step(step) for step in run.steps]
         rest = run.model_dump(exclude={"id", "task", "agent", "model", "steps"}, exclude_defaults=True)
         return {
-            "ifonly": VERSION,
+            "ifonly": _version(run.steps),
             "id": run.id,
             "task": run.task,
             "agent": run.agent,

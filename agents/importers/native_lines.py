@@ -1,10 +1,11 @@
-"""The shape of a line of ifonly's own JSONL, version 1: one trajectory, whole and compact.
+"""The shape of a line of ifonly's own JSONL: one trajectory, whole and compact.
 
 Every request of a run repeats the conversation before it, so messages are kept once, in a pool of the line,
 and requests name ranges of it; so do ``reads`` with ranges of steps. A call that a reply made, and a result
 that a message shows, are named by their place in the pool. Values that equal a record's default are left out.
 
-A version never changes: files written once open for ever, and a new shape gets a new number.
+A version never changes: files written once open for ever, and a new shape gets a new number. Version 2 adds what live
+calls tell of a step: time to the first token, the stream, a router's choice; a tool's effect and idempotency key.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from ifonly.agents.records import (
+    Effect,
     EnvironmentRef,
     Message,
     Outcome,
     Record,
+    Routing,
+    StreamPart,
     TokenLogprob,
     ToolCall,
     ToolResult,
@@ -25,10 +29,13 @@ from ifonly.agents.records import (
     Usage,
 )
 
-__all__ = ["VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
+__all__ = ["SINCE_TWO", "VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
 
 # Of the lines written; all from 1 up to this are read.
-VERSION = 1
+VERSION = 2
+
+# The fields that version 1 does not have.
+SINCE_TWO = frozenset({"first_token_seconds", "stream", "routing", "effect", "key"})
 
 # From, and up to but without.
 Range = tuple[int, int]
@@ -65,6 +72,9 @@ class ModelLine(Record):
     cost: float | None = None
     seconds: float | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    first_token_seconds: float | None = None
+    stream: tuple[StreamPart, ...] | None = None
+    routing: Routing | None = None
 
 
 class ToolLine(Record):
@@ -77,12 +87,14 @@ class ToolLine(Record):
     reads: tuple[Range | str, ...] = ()
     cost: float | None = None
     seconds: float | None = None
+    effect: Effect | None = None
+    key: str | None = None
 
 
 class Line(Record):
     """A `Trajectory`."""
 
-    ifonly: int = Field(ge=VERSION, le=VERSION)
+    ifonly: int = Field(ge=1, le=VERSION)
     id: str
     task: str
     agent: str

@@ -18,6 +18,8 @@ from ifonly.agents.records import (
     ModelStep,
     Outcome,
     Request,
+    Routing,
+    StreamPart,
     SystemMessage,
     TokenLogprob,
     ToolCall,
@@ -85,6 +87,24 @@ ODD = Trajectory(
 )
 EMPTY = Trajectory(id="golden/empty", task="t", agent="a", model="m", steps=())
 SAMPLES = (WHOLE, ODD, EMPTY)
+LIVE = Trajectory(
+    id="golden/live",
+    task="t",
+    agent="a",
+    model="m-1",
+    steps=(
+        ModelStep(
+            site="agent/0",
+            request=FRAME,
+            reply=AssistantMessage(tool_calls=(CALL,)),
+            seconds=0.5,
+            first_token_seconds=0.25,
+            stream=(StreamPart(seconds=0.25, text="r"), StreamPart(seconds=0.5, text="")),
+            routing=Routing(options=("m-1", "m-2"), chosen="m-1", propensity=0.75, policy="cheap first"),
+        ),
+        ToolStep(site="f/0", call=CALL, result=ToolResult(content="ok"), effect="irreversible", key="k-1"),
+    ),
+)
 
 
 def same(one, other):
@@ -106,6 +126,15 @@ def test_version_one_is_written_as_it_always_was(tmp_path):
     assert (tmp_path / "native-v1.jsonl").read_bytes() == (GOLDEN / "native-v1.jsonl").read_bytes()
     again = read(tmp_path / "native-v1.jsonl.gz").trajectories
     assert same(again, SAMPLES)
+
+
+def test_files_of_version_two_open_for_ever_and_are_written_as_they_were(tmp_path):
+    reading = read(GOLDEN / "native-v2.jsonl")
+    assert reading.problems == ()
+    assert same(reading.trajectories, [LIVE])
+    write(tmp_path / "native-v2.jsonl", [LIVE])
+    assert (tmp_path / "native-v2.jsonl").read_bytes() == (GOLDEN / "native-v2.jsonl").read_bytes()
+    assert json.loads(line_of(LIVE))["ifonly"] == 2
 
 
 def test_equal_content_gives_equal_packed_files(tmp_path):
@@ -242,7 +271,7 @@ def spoilt(**changes):
 @pytest.mark.parametrize(
     ("changes", "field", "found"),
     [
-        ({"ifonly": 2}, "ifonly", "written by a newer ifonly; this one reads up to 1"),
+        ({"ifonly": 3}, "ifonly", "written by a newer ifonly; this one reads up to 2"),
         ({"ifonly": True}, "ifonly", "true"),
         ({"colour": 1}, "colour", "unknown field"),
         ({"labels": {"a": 1}}, "labels.a", "the number 1 where text is needed"),
