@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 __all__ = [
+    "MEASURED",
     "AssistantMessage",
     "Effect",
     "EnvironmentRef",
@@ -39,6 +40,12 @@ __all__ = [
     "Usage",
     "UserMessage",
 ]
+
+
+MEASURED = frozenset(
+    {"usage", "cost", "seconds", "logprobs", "first_token_seconds", "stream", "routing", "effect", "key"}
+)
+"""The fields of a step that were measured beside its value: two steps that differ in these alone are the same."""
 
 
 class Record(BaseModel):

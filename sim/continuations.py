@@ -5,8 +5,9 @@
 | `Hold` | kept as recorded, whatever the request | controlled direct effect |
 | `FromCorpus` | served from any recorded run that was asked the equal request | total effect, by genuine draws |
 | `Bounds` | unknown | what the log settles, and no more |
+| `Live` | asked of the model now, a particle at a time (`ifonly.sim.live`) | total effect, or of fresh noise |
 
-Asking the model itself (``live``) and asking a fitted world (``model``) fit the same Protocol.
+Asking a fitted world (``model``) fits the same Protocol.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ifonly.agents.corpus import Corpus, Turn
-    from ifonly.agents.records import Request
+    from ifonly.agents.records import AssistantMessage, Request
+    from ifonly.sim.draws import AnyStep
 
-__all__ = ["Bounds", "Continuation", "FromCorpus", "Hold"]
+__all__ = ["Bounds", "Continuation", "FromCorpus", "Hold", "Place", "Said"]
 
 
 _ASSUMED: Final[Mapping[Equality, str | None]] = {
@@ -31,6 +33,29 @@ _ASSUMED: Final[Mapping[Equality, str | None]] = {
     Equality.EQUIVALENT: "clock stamps and the order of sets in tool results do not move replies",
     Equality.CALLS_ONLY: "free text of earlier turns that made calls does not move replies",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path stands when it asks.
+
+    Args:
+        site: of the step that is due.
+        due: the kind of that step; None where a run has ended and is to be judged.
+        run: id of the run that is asked about: its own reply here is no independent draw.
+    """
+
+    site: str
+    due: type[AnyStep] | None
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The one reply that a model gave to this very path; None where the run ends instead."""
+
+    reply: AssistantMessage | None
+    source: str
 
 
 class Continuation(Protocol):
@@ -51,12 +76,12 @@ class Continuation(Protocol):
         """Name of an assumption that replies rest on and that this run cannot test; None if there is none."""
         ...
 
-    def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
-        """Recorded places where this conversation was put to this model, or why there is none.
+    def ask(self, request: Request, place: Place) -> tuple[Turn, ...] | Said | Undetermined:
+        """Recorded places where this conversation was put to this model, what it said, or why there is nothing.
 
         Args:
             request: the whole request, model included.
-            besides: id of the run that is asked about: its own reply here is no independent draw.
+            place: where the path stands.
         """
         ...
 
@@ -71,9 +96,9 @@ class Hold:
     )
     noise: str | None = None
 
-    def ask(self, request: Request, *, besides: str) -> Undetermined:
+    def ask(self, request: Request, place: Place) -> Undetermined:
         """The recording has nothing more to hold."""
-        return Undetermined(why=f"the recording holds no reply of {request.model} here", near=besides)
+        return Undetermined(why=f"the recording holds no reply of {request.model} here", near=place.run)
 
 
 @dataclass(frozen=True)
@@ -84,7 +109,7 @@ class Bounds:
     assumption: str = "None: a reply that the recording does not settle is left open."
     noise: str | None = None
 
-    def ask(self, request: Request, *, besides: str) -> Undetermined:
+    def ask(self, request: Request, place: Place) -> Undetermined:
         """No reply."""
         return Undetermined(why=f"the recording does not settle what {request.model} replies here")
 
@@ -105,7 +130,7 @@ class FromCorpus:
             f"; {self.noise}." if self.noise else "."
         )
 
-    def ask(self, request: Request, *, besides: str) -> tuple[Turn, ...] | Undetermined:
+    def ask(self, request: Request, place: Place) -> tuple[Turn, ...] | Undetermined:
         """Every place in the corpus where this conversation stood, put to this model."""
-        turns = self.corpus.turns(self.corpus.key(request), model=request.model, besides=besides)
-        return turns or self.corpus.missing(request, besides=besides)
+        turns = self.corpus.turns(self.corpus.key(request), model=request.model, besides=place.run)
+        return turns or self.corpus.missing(request, besides=place.run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ifonly.agents.canonical import canonical_json, digest
 from ifonly.agents.records import AssistantMessage, InputStep, ModelStep, ToolStep, message_of
+from ifonly.sim.walk import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ class Drawn:
         count: how many recorded places gave it.
         total: how many places there were.
         stops: whether those runs were stopped before the calls of this reply were made.
+        provenance: recorded, or live where a model was asked for it.
     """
 
     value: Any
@@ -37,6 +39,7 @@ class Drawn:
     count: int
     total: int
     stops: bool
+    provenance: Provenance = Provenance.RECORDED
 
 
 def options_for(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ifonly.agents.records import Outcome, message_of
+from ifonly.agents.records import MEASURED, Outcome, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ifonly.agents.environments.base import Undetermined
     from ifonly.agents.records import InputStep, Message, ModelStep, Score, ToolStep, Trajectory
 
-__all__ = ["Provenance", "Walk", "WalkStep"]
+__all__ = ["Provenance", "Walk", "WalkStep", "alike"]
 
 
 class Provenance(StrEnum):
@@ -85,3 +85,9 @@ class Walk:
                 "outcome": Outcome(scores=scores, error=error),
             }
         )
+
+
+def alike(step: InputStep | ModelStep | ToolStep, recorded: InputStep | ModelStep | ToolStep) -> bool:
+    """Whether two steps differ at most in what was measured beside them."""
+    measured = MEASURED & type(recorded).model_fields.keys()
+    return step == recorded.model_copy(update=dict.fromkeys(measured))

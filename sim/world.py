@@ -12,11 +12,12 @@ from ifonly.scm.finite import choice
 from ifonly.scm.fixed import Function
 from ifonly.scm.kernel import endogenous
 from ifonly.scm.recorded import Pinned, Unpinned
+from ifonly.sim.continuations import Place, Said
 from ifonly.sim.draws import Drawn, options_for
 from ifonly.sim.equations import asking, conversation_key, inherit, judging, picking, request_key, showing, using
 from ifonly.sim.reexecuted import Reexecuted
 from ifonly.sim.script import Script, execution_order
-from ifonly.sim.walk import Provenance, Walk, WalkStep
+from ifonly.sim.walk import Provenance, Walk, WalkStep, alike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,36 +196,44 @@ class _Pass:
     def _settle(
         self, site: str, node: Node[Any], kind: type[AnyStep], request: Request | None = None
     ) -> tuple[Node[Any], Drawn | None]:
-        """A node whose noise the recording settles, as it is; else a draw from recorded runs; else the end."""
+        """A node whose noise the recording settles, as it is; else a draw that is offered; else the end."""
         if not isinstance(node.value, Unpinned | Undetermined):
             return node, None
-        turns = self._ask(request)
-        call = self.history[-1].value if kind is ToolStep else None
-        if kind is ToolStep and not isinstance(turns, Undetermined):
-            turns = tuple(turn for turn in turns if self._starts_alike(turn.run))
-        options = () if isinstance(turns, Undetermined) else options_for(turns, self.world.run.agent, kind, call)
-        if options:
+        options = self._options(site, kind, request)
+        if not isinstance(options, Undetermined):
             self.scripted = False
             weights = [option.count / option.total for option in options]
             draw: Node[Any] = endogenous(f"{site}.draw", choice(options, weights), node)
             self.draws.append((draw.value.source, draw.value.total))
             return endogenous(f"{site}.drawn", Function(_value), draw), draw.value
-        reasons = [value for value in (node.value, turns) if isinstance(value, Undetermined)]
-        near = None if isinstance(turns, Undetermined) or not turns else turns[0].run.id
-        other = Undetermined(why=f"runs with this conversation did not go on with {site}", near=near)
-        self.stopped = [*reasons, other][0]
+        self.stopped = node.value if isinstance(node.value, Undetermined) else options
         self.wants_model = kind is ModelStep
         self.steps.append(WalkStep(site, None, Provenance.UNDETERMINED, why=self.stopped))
         return node, None
 
-    def _ask(self, request: Request | None = None) -> Sequence[Turn] | Undetermined:
-        """Recorded places where the conversation stood as it now stands here."""
+    def _options(self, site: str, kind: type[AnyStep], request: Request | None) -> tuple[Drawn, ...] | Undetermined:
+        """The values that the continuation offers for a step that is due."""
+        said = self._ask(site, kind, request)
+        if isinstance(said, Undetermined):
+            return said
+        if isinstance(said, Said):
+            return (Drawn(said.reply, said.source, 1, 1, stops=False, provenance=Provenance.LIVE),)
+        call = self.history[-1].value if kind is ToolStep else None
+        turns = tuple(turn for turn in said if kind is not ToolStep or self._starts_alike(turn.run))
+        near = turns[0].run.id if turns else None
+        found = options_for(turns, self.world.run.agent, kind, call)
+        return found or Undetermined(why=f"runs with this conversation did not go on with {site}", near=near)
+
+    def _ask(
+        self, site: str, due: type[AnyStep] | None, request: Request | None = None
+    ) -> Sequence[Turn] | Said | Undetermined:
+        """What the continuation knows of the conversation as it now stands here."""
         if self.frame is None or self.model is None:
             return Undetermined(why="no model step has run yet, so there is no request to look up")
         if request is None:
             messages = tuple(node.value for node in self.messages)
             request = asking(self.frame.request)(self.model.value, *messages)
-        return self.world.continuation.ask(request, besides=self.world.run.id)
+        return self.world.continuation.ask(request, Place(site, due, self.world.run.id))
 
     def _starts_alike(self, other: Trajectory) -> bool:
         """Whether another run's tools began in the state of this world; without environments, had the same task."""
@@ -238,10 +247,10 @@ class _Pass:
         """Add a step to the conversation, with its provenance; the recorded step itself where nothing differs."""
         self.messages.append(message)
         recorded = self.world.recorded.get(step.site)
-        if recorded is not None and _alike(step, recorded):
+        if recorded is not None and alike(step, recorded):
             step = recorded
         if drawn:
-            self.steps.append(WalkStep(step.site, step, Provenance.RECORDED, drawn.source, drawn.total))
+            self.steps.append(WalkStep(step.site, step, drawn.provenance, drawn.source, drawn.total))
         else:
             self.steps.append(WalkStep(step.site, step, self._provenance(step, step is recorded)))
 
@@ -264,8 +273,8 @@ class _Pass:
         parents = (self.environment, *self.history, *self.messages)
         judges = {name: Reexecuted(judging(self.world.rerun, name, len(self.history))) for name in names}
         scores = {name: endogenous(f"outcome/{name}", judges[name], *parents).value for name in names}
-        turns = self._ask() if any(isinstance(score, Undetermined) for score in scores.values()) else ()
-        if isinstance(turns, Undetermined):
+        turns = self._ask("outcome", None) if any(isinstance(s, Undetermined) for s in scores.values()) else ()
+        if isinstance(turns, Undetermined | Said):
             return scores
         ended = [turn for turn in turns if turn.step is None and self._starts_alike(turn.run)]
         if not ended:
@@ -285,9 +294,3 @@ def _same(value: Any) -> Any:
 
 def _value(drawn: Drawn) -> Any:
     return drawn.value
-
-
-def _alike(step: AnyStep, recorded: AnyStep) -> bool:
-    """Whether two steps differ at most in what was measured beside them (usage, cost, seconds, log-probabilities)."""
-    measured = {"usage", "cost", "seconds", "logprobs"} & type(recorded).model_fields.keys()
-    return step == recorded.model_copy(update=dict.fromkeys(measured))
