@@ -18,7 +18,16 @@ from ifonly.agents.records import AssistantMessage, Message, Request, ToolMessag
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Equality", "canonical_json", "context_digest", "digest", "extend", "message_digest", "request_digest"]
+__all__ = [
+    "Equality",
+    "canonical_json",
+    "context_digest",
+    "digest",
+    "extend",
+    "message_digest",
+    "request_digest",
+    "request_key",
+]
 
 
 # Made once: `json.dumps` would make one a call, which costs more than most messages.
@@ -78,6 +87,11 @@ def extend(prefix: str, message: str) -> str:
 def request_digest(request: Request, equality: Equality = Equality.EXACT) -> str:
     """Digest of a whole request; the model is left out, so that it can be looked up for each model."""
     return conversation_digest(context_digest(request), request.messages, equality)
+
+
+def request_key(request: Request) -> str:
+    """Digest of the whole canonical request, model included."""
+    return digest(request.model + request_digest(request))
 
 
 def conversation_digest(context: str, messages: Iterable[Message], equality: Equality) -> str:

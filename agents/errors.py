@@ -8,6 +8,7 @@ Every error says what was asked, what was found, what is near, and what to do:
     |-- ToolEnvironmentError   a tool environment that is missing, or cannot take a call
     |-- ActionError         an action that makes no sense for this run
     |-- ProviderError       a model that cannot be asked, or did not answer
+    |   `-- UnfinishedReply     one whose reply did not come whole (`ifonly.agents.wire`)
     |-- CassetteMiss        a request that a cassette does not hold
     `-- BudgetSpent         a call that the budget does not cover, or whose price is not known
 """
