@@ -103,6 +103,10 @@ class Inbox:
 
     executes = True
 
+    def logs(self, call: ToolCall) -> bool:
+        """False: every call is executed."""
+        return False
+
     def doubt(self, ref: EnvironmentRef) -> None:
         """None: nothing stands between tool and agent."""
 

@@ -49,6 +49,10 @@ class AgentDojo:
 
     executes = True
 
+    def logs(self, call: ToolCall) -> bool:
+        """False: every call changes a state of this run alone."""
+        return False
+
     def doubt(self, ref: EnvironmentRef) -> str | None:
         """The injection detector may have withheld any result: a classifier that is not part of the recording."""
         if settings_of(ref).defence == DETECTOR:

@@ -51,6 +51,10 @@ class Environment(Protocol):
         """Whether calls are really executed (True) or only looked up in a log (False)."""
         ...
 
+    def logs(self, call: ToolCall) -> bool:
+        """Whether this call is answered from the log even where others are executed: it would change the world."""
+        ...
+
     def doubt(self, ref: EnvironmentRef) -> str | None:
         """Why the agent may have seen another result than the tool gave (a filter between them); None if it saw it."""
         ...

@@ -39,6 +39,10 @@ class Recorded:
         self._trajectory = trajectory
         self.ref = trajectory.environment or EnvironmentRef(name="recorded", version="1", task=trajectory.id)
 
+    def logs(self, call: ToolCall) -> bool:
+        """True: nothing is executed here."""
+        return True
+
     def doubt(self, ref: EnvironmentRef) -> None:
         """None: the log holds what the agent saw."""
 

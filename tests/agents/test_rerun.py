@@ -14,6 +14,9 @@ class Tape:
 
     executes = True
 
+    def logs(self, call):
+        return False
+
     def __init__(self):
         self.opened = self.called = 0
 

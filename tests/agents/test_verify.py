@@ -43,6 +43,9 @@ class Adding:
 
     executes = True
 
+    def logs(self, call):
+        return False
+
     def doubt(self, ref: EnvironmentRef) -> None:
         return None
 

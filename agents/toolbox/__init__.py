@@ -1,0 +1,1 @@
+"""Tools made of Python functions, what executing them changes, and the environment they make."""
