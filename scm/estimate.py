@@ -22,7 +22,7 @@ class Estimate(BaseModel):
         value: the point estimate; None exactly when the quantity is only bounded.
         low: lower end of the interval, or the lower bound.
         high: upper end of the interval, or the upper bound.
-        level: confidence level of [low, high] in (0, 1]; 1 for exact values and for bounds.
+        level: confidence level of [low, high] in (0, 1]; 1 for exact values, and for bounds without sampling error.
         effective: effective sample size behind the value (Kish 1965); None where nothing was sampled.
         rung: rung of Pearl's ladder that the estimand stands on.
         identified: `exact` (enumerated or re-executed), `point` (estimated, the estimand being identified),
@@ -50,8 +50,8 @@ class Estimate(BaseModel):
             raise ValueError(f"value is {self.value} but identified is {self.identified!r}: only bounds have no value")
         if self.value is not None and not self.low <= self.value <= self.high:
             raise ValueError(f"value {self.value} lies outside [{self.low}, {self.high}]")
-        if self.identified in ("exact", "bounds") and self.level != 1.0:
-            raise ValueError(f"{self.identified} holds with certainty: level must be 1, not {self.level}")
+        if self.identified == "exact" and self.level != 1.0:
+            raise ValueError(f"exact holds with certainty: level must be 1, not {self.level}")
         if self.identified == "assumed" and self.noise is None:
             raise ValueError("an assumed value must name its noise model")
         return self
@@ -69,6 +69,9 @@ class Estimate(BaseModel):
         )
 
     @classmethod
-    def bounded(cls, low: float, high: float, rung: Rung) -> Self:
-        """Return sharp bounds [low, high] on a quantity with no point value."""
-        return cls(value=None, low=low, high=high, rung=rung, identified="bounds")
+    def bounded(cls, low: float, high: float, rung: Rung, level: float = 1.0, effective: float | None = None) -> Self:
+        """Return bounds [low, high] on a quantity with no point value.
+
+        Sharp where `level` is 1; else the ends are confidence limits of the sharp bounds (Imbens and Manski 2004).
+        """
+        return cls(value=None, low=low, high=high, level=level, effective=effective, rung=rung, identified="bounds")

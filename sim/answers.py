@@ -11,7 +11,7 @@ from ifonly.agents.records import Message, Score
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.walk import Provenance
 
-__all__ = ["Divergence", "OutcomeAnswer", "StepAnswer", "Verdict", "WhatIfAnswer"]
+__all__ = ["Divergence", "LiveReport", "OutcomeAnswer", "StepAnswer", "Verdict", "WhatIfAnswer"]
 
 Verdict = Literal["answered", "partly answered", "needs live or fitted", "undetermined"]
 """Every path ran to its end and was judged; some did; a model's reply is missing; something else is."""
@@ -55,6 +55,32 @@ class OutcomeAnswer(_Answer):
     control: Estimate | None = None
 
 
+class LiveReport(_Answer):
+    """What was asked of models for an answer.
+
+    Attributes:
+        noise: of the live steps: ``fresh``, ``choice`` (abducted among options) or ``token`` (abducted by token).
+        seed: of all draws.
+        site: the first live step.
+        particles: re-runs of the changed run that the answer rests on.
+        control: re-runs of the unchanged run beside them.
+        failed: re-runs of either arm that could not go on, and count as unsettled.
+        recorded: replies served from the cassette, not paid again.
+        seconds: wall time.
+        stopped: why fewer particles were run than asked for; None if all were.
+    """
+
+    noise: Literal["fresh", "choice", "token"]
+    seed: int
+    site: str
+    particles: int
+    control: int
+    failed: int
+    recorded: int
+    seconds: float
+    stopped: str | None = None
+
+
 class WhatIfAnswer(_Answer):
     """The answer to one what-if about one run.
 
@@ -70,7 +96,8 @@ class WhatIfAnswer(_Answer):
         settled: probability of the paths that ran to their end.
         outcomes: by score.
         calls: live model calls made.
-        cost: their price in US dollars.
+        cost: their price in US dollars; None where the price of one is not known.
+        live: what was asked for the answer; None where nothing was.
         verdict: whether this is an answer.
         reasons: why not, where it is none, each with what is nearest.
         assumes: what the answer rests on.
@@ -88,7 +115,8 @@ class WhatIfAnswer(_Answer):
     settled: float
     outcomes: dict[str, OutcomeAnswer]
     calls: int = 0
-    cost: float = 0.0
+    cost: float | None = 0.0
+    live: LiveReport | None = None
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     assumes: tuple[str, ...] = Field(min_length=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ifonly.agents.canonical import digest, message_digest, request_digest
+from ifonly.agents.canonical import digest, message_digest
 from ifonly.agents.environments.base import Undetermined
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ __all__ = [
     "inherit",
     "judging",
     "picking",
-    "request_key",
     "showing",
     "using",
 ]
@@ -78,11 +77,6 @@ def judging(rerun: Rerun, name: str, calls: int) -> Callable[..., Score | Undete
 
 def _made(history: Sequence[ToolCall | None]) -> tuple[ToolCall, ...]:
     return tuple(call for call in history if call is not None)
-
-
-def request_key(request: Request) -> str:
-    """Digest of the whole canonical request, model included."""
-    return digest(request.model + request_digest(request))
 
 
 def conversation_key(*messages: Message) -> str:

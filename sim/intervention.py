@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Content, Request, Trajectory
     from ifonly.scm.actions import Action as Do
 
-__all__ = ["Intervention", "compile_actions"]
+__all__ = ["Intervention", "compile_actions", "redrawing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,25 @@ class Intervention:
         actions: kernel actions by site of the world.
         put: the steps whose value is put.
         held: the steps that are held at their recorded value.
+        redrawn: the steps that take fresh noise wherever the world comes to them.
     """
 
     actions: Mapping[str, Do]
     put: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    redrawn: frozenset[str] = frozenset()
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The sites that a world need not come to."""
+        return self.held | self.redrawn
+
+
+def redrawing(run: Trajectory, site: str) -> Intervention:
+    """No action but fresh noise at this model step and all after it: what the same run does when it is asked again."""
+    steps = [step.site for step in run.steps if isinstance(step, ModelStep)]
+    redrawn = steps[steps.index(site) :] if site in steps else []
+    return Intervention(dict.fromkeys(redrawn, Redraw()), redrawn=frozenset(redrawn))
 
 
 def compile_actions(actions: Iterable[Action], run: Trajectory, *, hold: bool = False) -> Intervention:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ifonly.sim.continuations import Continuation
     from ifonly.sim.walk import Walk
 
-__all__ = ["counterfactual_paths", "whatif"]
+__all__ = ["assumptions", "counterfactual_paths", "paths_under", "shown", "whatif"]
 
 
 def whatif(
@@ -73,12 +73,12 @@ def whatif(
             name: outcome_of(name, factual, paths, level, assumed=continuation.noise)
             for name, factual in run.outcome.scores.items()
         },
-        assumes=_assumes(run, continuation, rerun),
-        **_shown(run, paths),
+        assumes=assumptions(run, continuation, rerun),
+        **shown(run, paths),
     )
 
 
-def _shown(run: Trajectory, paths: Sequence[Path]) -> dict[str, Any]:
+def shown(run: Trajectory, paths: Sequence[Path]) -> dict[str, Any]:
     """What the paths show: the likeliest one beside the recording, and how much of them is settled."""
     settled = fsum(path.weight for path in paths if path.walk.stopped is None)
     likeliest = max(paths, key=lambda path: path.weight)
@@ -104,6 +104,15 @@ def counterfactual_paths(
         ActionError: an action does not fit the step at its site.
     """
     do = compile_actions(actions, run, hold=isinstance(continuation, Hold))
+    return paths_under(do, run, continuation=continuation, rerun=rerun)
+
+
+def paths_under(do: Intervention, run: Trajectory, *, continuation: Continuation, rerun: Rerun) -> tuple[Path, ...]:
+    """Every path that the world of a run can take under an intervention, with its probability.
+
+    Raises:
+        ActionError: no path comes to the site of an action that is not optional.
+    """
     world = AgentWorld(run, rerun, continuation, do.put, do.held)
     try:
         found = _enumerate(world, do)
@@ -118,7 +127,7 @@ def counterfactual_paths(
 
 
 def _enumerate(world: AgentWorld, do: Intervention) -> Enumeration:
-    """All branches. A world that stops early never comes to its later held replies, which then say nothing.
+    """All branches. A world that stops early never comes to its later optional actions, which then say nothing.
 
     Raises:
         NeverReached: no branch comes to the site of an action.
@@ -127,7 +136,7 @@ def _enumerate(world: AgentWorld, do: Intervention) -> Enumeration:
     try:
         return enumerate_world(world, facts, do.actions)
     except NeverReached as error:
-        if not do.held.issuperset(error.asked):
+        if not do.optional.issuperset(error.asked):
             raise
         reached = {site: action for site, action in do.actions.items() if site not in error.asked}
         return enumerate_world(world, facts, reached)
@@ -186,13 +195,16 @@ def _reason(stopped: Undetermined) -> str:
     return stopped.why + (f" (nearest: {stopped.near})" if stopped.near else "")
 
 
-def _assumes(run: Trajectory, continuation: Continuation, rerun: Rerun) -> tuple[str, ...]:
+def assumptions(run: Trajectory, continuation: Continuation, rerun: Rerun) -> tuple[str, ...]:
     """What the answer rests on: the continuation's assumption, and where this run does not re-execute as recorded."""
     lines = [continuation.assumption]
     if not rerun.environment.executes:
         lines.append("Tool results come from the log: a call gives what an equal call gave, whatever ran before it.")
         return tuple(lines)
     lines.append("Tools are deterministic given their calls so far; they were executed again, not asked for.")
+    logged = dict.fromkeys(s.call.name for s in run.steps if isinstance(s, ToolStep) and rerun.environment.logs(s.call))
+    if logged:
+        lines.append(f"{', '.join(logged)}: irreversible, so never executed; results come from the log, or are open.")
     ref, history = environment_ref(run), list[ToolCall]()
     for step in run.steps:
         if isinstance(step, ToolStep):

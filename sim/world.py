@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ifonly.agents.actions import ENVIRONMENT
+from ifonly.agents.canonical import request_key
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.records import InputStep, ModelStep, ToolStep, tool_message
 from ifonly.agents.sites import SiteNamer
@@ -14,7 +15,7 @@ from ifonly.scm.kernel import endogenous
 from ifonly.scm.recorded import Pinned, Unpinned
 from ifonly.sim.continuations import Place, Said
 from ifonly.sim.draws import Drawn, options_for
-from ifonly.sim.equations import asking, conversation_key, inherit, judging, picking, request_key, showing, using
+from ifonly.sim.equations import asking, conversation_key, inherit, judging, picking, showing, using
 from ifonly.sim.reexecuted import Reexecuted
 from ifonly.sim.script import Script, execution_order
 from ifonly.sim.walk import Provenance, Walk, WalkStep, alike
@@ -70,7 +71,7 @@ class _Pass:
 
     def __init__(self, world: AgentWorld) -> None:
         self.world, self.site = world, SiteNamer(world.script.agent)
-        self.environment: Node[Any] = endogenous(ENVIRONMENT, Pinned(_nothing))
+        self.environment: Node[Any] = endogenous(ENVIRONMENT, Pinned(str))
         self.messages: list[Node[Any]] = []
         self.history: list[Node[Any]] = []
         self.steps: list[WalkStep] = []
@@ -260,7 +261,8 @@ class _Pass:
             return Provenance.PUT
         if isinstance(step, ToolStep):
             moved = any(node.changed for node in (self.environment, *self.history))
-            return Provenance.REEXECUTED if moved and self.world.rerun.environment.executes else Provenance.RECORDED
+            logged = self.world.rerun.environment.logs(step.call)
+            return Provenance.REEXECUTED if moved and not logged else Provenance.RECORDED
         if isinstance(step, ModelStep) and not as_recorded and step.reply != self.world.replies.get(step.site):
             return Provenance.EDITED
         return Provenance.HELD if step.site in self.world.held else Provenance.RECORDED
@@ -282,10 +284,6 @@ class _Pass:
         draw: Node[Any] = endogenous("outcome.draw", choice([turn.run.outcome.scores for turn in ended]), *parents)
         self.draws.append(("outcome", len(ended)))
         return {name: draw.value.get(name, score) for name, score in scores.items()}
-
-
-def _nothing() -> str:
-    return ""
 
 
 def _same(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,16 @@ def agentdojo_runs() -> Path:
     if kept is None:
         pytest.skip(f"no AgentDojo runs: neither {beside} nor the cache; `ifonly data get agentdojo` brings them")
     return kept
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any socket of the internet families that is made raises."""
+
+    class Forbidden(socket.socket):
+        def __init__(self, family: int = socket.AF_INET, *rest: object, **named: object) -> None:
+            if family in (socket.AF_INET, socket.AF_INET6, -1):
+                raise AssertionError("a test that must not use the network opened a socket")
+            super().__init__(family, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "socket", Forbidden)

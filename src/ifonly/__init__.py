@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from ifonly.agents.corpus import Corpus
     from ifonly.agents.errors import IfonlyError
     from ifonly.agents.reading import find_run, read
+    from ifonly.agents.recorder import agent, record, recover
     from ifonly.agents.records import Trajectory
+    from ifonly.agents.toolbox.tools import tool
     from ifonly.agents.verify import verify
     from ifonly.scm.estimate import Estimate
     from ifonly.sim.continuations import Bounds, FromCorpus, Hold
     from ifonly.sim.coverage import coverage
     from ifonly.sim.summary import summarise
     from ifonly.sim.whatif import whatif
+    from ifonly.sim.whatif_live import whatif_live
 
 __all__ = [
     "Bounds",
@@ -35,17 +38,22 @@ __all__ = [
     "IfonlyError",
     "Trajectory",
     "__version__",
+    "agent",
     "agents",
     "coverage",
     "find_run",
     "parse_action",
     "read",
+    "record",
+    "recover",
     "scenarios",
     "scm",
     "sim",
     "summarise",
+    "tool",
     "verify",
     "whatif",
+    "whatif_live",
 ]
 
 __version__: str
@@ -60,13 +68,18 @@ _HOME: dict[str, str] = {
     "Hold": "ifonly.sim.continuations",
     "IfonlyError": "ifonly.agents.errors",
     "Trajectory": "ifonly.agents.records",
+    "agent": "ifonly.agents.recorder",
     "coverage": "ifonly.sim.coverage",
     "find_run": "ifonly.agents.reading",
     "parse_action": "ifonly.agents.actions",
     "read": "ifonly.agents.reading",
+    "record": "ifonly.agents.recorder",
+    "recover": "ifonly.agents.recorder",
     "summarise": "ifonly.sim.summary",
+    "tool": "ifonly.agents.toolbox.tools",
     "verify": "ifonly.agents.verify",
     "whatif": "ifonly.sim.whatif",
+    "whatif_live": "ifonly.sim.whatif_live",
 }
 
 

@@ -55,7 +55,7 @@ def test_the_wheel_holds_every_file(root, wheel):
         (place / path.relative_to(folder)).as_posix()
         for folder, place in places
         for path in folder.rglob("*")
-        if path.suffix in {".py", ".typed", ".html", ".jinja", ".css", ".js"}
+        if path.suffix in {".py", ".typed", ".html", ".jinja", ".css", ".js", ".yaml"}
     }
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected

@@ -24,13 +24,13 @@ def runs(agentdojo_runs):
     return read(path if path.exists() else agentdojo_runs / MODEL).trajectories
 
 
-def test_every_twin_is_its_run(runs):
+def test_every_twin_is_its_run(runs, no_network):
     for run in runs[::9]:
         assert identical(run, Rerun(environment_of(run))), run.id
 
 
 @pytest.mark.slow
-def test_every_twin_of_every_run_is_its_run(agentdojo_runs):
+def test_every_twin_of_every_run_is_its_run(agentdojo_runs, no_network):
     pytest.importorskip("agentdojo", reason="the extra `agentdojo` executes these runs")
     differing = [
         run.id for run in read(agentdojo_runs).trajectories[::7] if not identical(run, Rerun(environment_of(run)))
@@ -39,7 +39,7 @@ def test_every_twin_of_every_run_is_its_run(agentdojo_runs):
 
 
 @pytest.mark.parametrize("name", ["tau_airline_gpt4o/trajectories.jsonl.gz"])
-def test_twins_of_runs_whose_tools_cannot_be_executed(data, name):
+def test_twins_of_runs_whose_tools_cannot_be_executed(data, name, no_network):
     for run in read(data / name).trajectories[::8]:
         assert identical(run, Rerun(environment_of(run))), run.id
         answer = whatif(run, [], continuation=Bounds())

@@ -1,4 +1,4 @@
-"""The command line: ``ifonly show``, ``verify``, ``whatif``, ``corpus``, ``data`` and ``demo``.
+"""The command line of ifonly.
 
 Each command stands in its own module, calls one library function and renders one view model. Data goes to standard
 output, progress and problems to standard error. Exit status: 0 answered; 1 answered with a verdict of failure, or with
@@ -19,9 +19,12 @@ from ifonly.cli.status import status_of
 __all__ = ["app", "main"]
 
 COMMANDS = {
-    "demo": "See it work on a real attack: one run, two what-ifs, under a minute, without a key.",
+    "demo": "See it work: a real attack taken apart from its log, then an agent of this machine, asked again. No key.",
     "show": "Show a recorded run, step by step; or list the runs of a file or folder.",
     "whatif": "Ask what would have happened, had a step been otherwise.",
+    "run": "Run an agent of your own, and record it: a model, a prompt, and tools from a Python file.",
+    "record": "Record the calls of any client of OpenAI's chat completions, in any language.",
+    "serve-model": "Serve a small real model on this machine, without network and without a key.",
     "verify": "Execute every recorded tool call again, and say what does not come out as recorded.",
     "corpus": "Say, by step, how many what-ifs a folder of runs settles without a model call.",
     "data": "Bring recorded runs that others publish into the cache.",
@@ -31,7 +34,7 @@ COMMANDS = {
 class _Commands(LazyGroup):
     """The commands of this package."""
 
-    later: ClassVar = {name: later(f"ifonly.cli.{name}", text) for name, text in COMMANDS.items()}
+    later: ClassVar = {name: later(f"ifonly.cli.{name.replace('-', '_')}", text) for name, text in COMMANDS.items()}
 
 
 # The program: its commands are imported when they are called.

@@ -18,13 +18,13 @@ from ifonly.agents.actions import (
     ResultAction,
     parse_action,
 )
-from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import ActionError, InputError
 from ifonly.agents.rerun import Rerun
 from ifonly.sim.clean import clean_environment, clean_result
 
 if TYPE_CHECKING:
     from ifonly.agents.actions import Action
+    from ifonly.agents.environments.base import Environment
     from ifonly.agents.records import Trajectory
 
 __all__ = ["Ask"]
@@ -90,8 +90,8 @@ class Ask:
         if asked and self.at is None and asked != ["--clean"]:
             raise ActionError(asked[0], "no site", "Say where with --at SITE; `ifonly show RUN` lists the sites.")
 
-    def actions(self, run: Trajectory) -> tuple[Action, ...]:
-        """The actions on one run.
+    def actions(self, run: Trajectory, environment: Environment) -> tuple[Action, ...]:
+        """The actions on one run, whose tool calls are executed in this environment.
 
         Raises:
             ActionError: JSON that is no action, or a run that was not attacked.
@@ -99,7 +99,7 @@ class Ask:
             UnknownName: the run has no such site.
         """
         given = tuple(parse_action(_text(text)) for text in self.given)
-        here = self._action(run)
+        here = self._action(run, environment)
         return given if here is None else (here, *given)
 
     def _asked(self) -> list[str]:
@@ -115,9 +115,9 @@ class Ask:
         }
         return [name for name, there in values.items() if there]
 
-    def _action(self, run: Trajectory) -> Action | None:
+    def _action(self, run: Trajectory, environment: Environment) -> Action | None:
         if self.clean:
-            return clean_environment(run) if self.at is None else clean_result(run, Rerun(environment_of(run)), self.at)
+            return clean_environment(run) if self.at is None else clean_result(run, Rerun(environment), self.at)
         return None if self.at is None else self._action_at(self.at)
 
     def _action_at(self, at: str) -> Action | None:

@@ -1,4 +1,4 @@
-"""``ifonly demo``: one real attack, two what-ifs, under a minute."""
+"""``ifonly demo``: one real attack and two what-ifs from its log; then an agent of this machine, asked again."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from ifonly.agents.actions import DropAction
 from ifonly.agents.corpus import Corpus
 from ifonly.agents.datasets import cached, fetch
 from ifonly.agents.records import InputStep, ToolStep
+from ifonly.cli.demo_live import live_act, next_live, tell_live
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.options import Json
 from ifonly.cli.output import emit, note, stdout
@@ -62,9 +63,12 @@ def demo(
         Path | None,
         typer.Option("--data", help="Folder of AgentDojo runs; the cache, if left out.", metavar="PATH"),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live/--no-live", help="The second act: a real small model on this machine is asked.")
+    ] = True,
     json: Json = False,
 ) -> None:
-    """See it work on a real attack: one run, two what-ifs, under a minute, without a key."""
+    """See it work: a real attack taken apart from its log, then an agent of this machine, asked again. No key."""
     paths = _paths(data or _cached())
     corpus = Corpus(read_runs(paths).runs)
     found = find_obeyed_attack(corpus)
@@ -72,10 +76,22 @@ def demo(
         answers = clean_answers(corpus, told)
     summary = summarise(answers)
     if json:
+        act = live_act() if live else None
         parts = {"clean": found.clean, "dropped": found.dropped, "summary": summary}
-        emit({"version": 1, "run": found.run.id} | {k: v.model_dump(mode="json") for k, v in parts.items()})
-    else:
-        _tell(stdout(), found, summary, len(corpus), paths)
+        asked = {} if act is None else {name: answer.model_dump(mode="json") for name, answer in act.answers.items()}
+        emit(
+            {"version": 1, "run": found.run.id}
+            | {k: v.model_dump(mode="json") for k, v in parts.items()}
+            | {"live": asked}
+        )
+        return
+    console = stdout()
+    _tell(console, found, summary, len(corpus))
+    act = live_act() if live else None
+    if act is not None:
+        _title(console, 7, "Second act: what the log does not settle is asked")
+        tell_live(console, act)
+    _next(console, found, paths, next_live(act) if act else [])
 
 
 def _cached() -> Path:
@@ -100,8 +116,8 @@ def _paths(folder: Path) -> list[str]:
     return [str(folder)]
 
 
-def _tell(console: Console, found: ObeyedAttack, summary: WhatIfSummary, runs: int, paths: Sequence[str]) -> None:
-    """The whole story, top to bottom."""
+def _tell(console: Console, found: ObeyedAttack, summary: WhatIfSummary, runs: int) -> None:
+    """The story of the attack, top to bottom."""
     for text in INTRO:
         _say(console, text)
     _recorded(console, found, runs)
@@ -112,7 +128,6 @@ def _tell(console: Console, found: ObeyedAttack, summary: WhatIfSummary, runs: i
     _many(console, summary)
     _title(console, 6, "What it rests on")
     _facts(console, RESTS)
-    _next(console, found, paths)
 
 
 def _recorded(console: Console, found: ObeyedAttack, runs: int) -> None:
@@ -163,14 +178,15 @@ def _many(console: Console, summary: WhatIfSummary) -> None:
     console.print(summary_table(summary))
 
 
-def _next(console: Console, found: ObeyedAttack, paths: Sequence[str]) -> None:
+def _next(console: Console, found: ObeyedAttack, paths: Sequence[str], live: Sequence[Sequence[str]]) -> None:
     places = [part for path in paths for part in ("--corpus", path)]
     ask = ["ifonly", "whatif", found.run.id]
-    _title(console, 7, "Type next")
+    _title(console, 8 if live else 7, "Type next")
     for command in (
         [*ask, "--at", found.carrier, "--clean", *places, "--html", "answer.html"],
         [*ask, "--at", found.call, "--drop", *_also(found), "--in", paths[-1]],
         ["ifonly", "show", found.run.id, "--in", paths[-1], "--full"],
+        *live,
         ["ifonly", "whatif", "--help"],
     ):
         console.print(Text("  " + shlex.join(command)), soft_wrap=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ifonly.agents.canonical import canonical_json, digest
-from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.importers.native_export import write
 from ifonly.agents.rerun import Rerun
 from ifonly.sim.whatif import counterfactual_paths
@@ -13,6 +12,7 @@ from ifonly.sim.whatif import counterfactual_paths
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ifonly.agents.environments.base import Environment
     from ifonly.agents.records import Trajectory
     from ifonly.sim.answers import WhatIfAnswer
     from ifonly.sim.continuations import Continuation
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["counterfactual_run", "save"]
 
 
-def counterfactual_run(run: Trajectory, answer: WhatIfAnswer, continuation: Continuation) -> Trajectory:
+def counterfactual_run(
+    run: Trajectory, answer: WhatIfAnswer, continuation: Continuation, environment: Environment
+) -> Trajectory:
     """The likeliest counterfactual path, under an id of its own and labelled as what it is."""
     actions = answer.actions
-    paths = counterfactual_paths(run, actions, continuation=continuation, rerun=Rerun(environment_of(run)))
+    paths = counterfactual_paths(run, actions, continuation=continuation, rerun=Rerun(environment))
     twin = max(paths, key=lambda path: path.weight).walk.trajectory(run)
     done = canonical_json([action.model_dump(mode="json") for action in actions])
     name = digest(f"{done} {answer.continuation}")[:8]
@@ -31,6 +33,8 @@ def counterfactual_run(run: Trajectory, answer: WhatIfAnswer, continuation: Cont
     return twin.model_copy(update={"id": f"{run.id}/counterfactual-{name}", "labels": labels, "seconds": None})
 
 
-def save(path: Path, run: Trajectory, answer: WhatIfAnswer, continuation: Continuation) -> None:
+def save(
+    path: Path, run: Trajectory, answer: WhatIfAnswer, continuation: Continuation, environment: Environment
+) -> None:
     """Write the counterfactual run as JSONL of ifonly, whole or not at all."""
-    write(path, [counterfactual_run(run, answer, continuation)])
+    write(path, [counterfactual_run(run, answer, continuation, environment)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ifonly.agents.errors import ActionError, IfonlyError, UnknownName
+from ifonly.agents.errors import ActionError, BudgetSpent, CassetteMiss, IfonlyError, UnknownName
 
 __all__ = ["Status", "status_of"]
 
@@ -20,5 +20,7 @@ class Status(IntEnum):
 
 
 def status_of(error: IfonlyError) -> Status:
-    """Usage for what was asked wrongly, unreadable for what cannot be read or opened."""
+    """Usage for what was asked wrongly, needs live for calls that may not be made, else unreadable."""
+    if isinstance(error, BudgetSpent | CassetteMiss):
+        return Status.NEEDS_LIVE
     return Status.USAGE if isinstance(error, ActionError | UnknownName) else Status.UNREADABLE

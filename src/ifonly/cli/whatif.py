@@ -7,24 +7,24 @@ import typer
 
 from ifonly.agents.canonical import Equality
 from ifonly.agents.corpus import Corpus
-from ifonly.agents.errors import ActionError, IfonlyError, UnknownName
+from ifonly.agents.errors import ActionError, UnknownName
 from ifonly.agents.records import Trajectory
 from ifonly.cli import whatif_options as options
 from ifonly.cli.ask import Ask
+from ifonly.cli.asking import Asker, Environments, RecordedAsker
+from ifonly.cli.asking_live import LiveAsker, Spec, endpoint, pairs, show_plans
 from ifonly.cli.inputs import Runs, find, is_path, read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, KeepGoing, Level
-from ifonly.cli.output import command_line, emit, note, problems, stdout
-from ifonly.cli.progress import bar
-from ifonly.cli.save import save as save_twin
+from ifonly.cli.output import command_line, emit, note, stdout
 from ifonly.cli.show_answer import render_answer, render_answers
 from ifonly.cli.status import Status
 from ifonly.cli.whatif_options import Continue
 from ifonly.cli.where import Where
 from ifonly.sim.answers import WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Continuation, FromCorpus, Hold
+from ifonly.sim.rollout import Effort
 from ifonly.sim.summary import WhatIfSummary, summarise
-from ifonly.sim.whatif import whatif as ask_one
 from ifonly.views.whatif import whatif_view
 
 app = typer.Typer(add_completion=False)
@@ -33,7 +33,8 @@ HELP = (
     "Ask what would have happened, had a step been otherwise.\n\n"
     "ifonly whatif run.json --at search/0 --drop\n\n"
     "ifonly whatif ID --corpus runs/ --at read_file/0 --clean --html answer.html\n\n"
-    "ifonly whatif runs/ --corpus runs/ --where security=true --clean"
+    "ifonly whatif runs/ --corpus runs/ --where security=true --clean\n\n"
+    "ifonly whatif run.json --at system/0 --prompt @better.txt --continue live --budget-usd 1"
 )
 
 
@@ -57,6 +58,21 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
     then: options.Then = None,
     corpus: options.Corpora = None,
     equal: options.Equal = Equality.EXACT,
+    tools: options.Tools = None,
+    noise: options.Noise = options.NoiseKind.FRESH,
+    particles: options.Particles = 20,
+    workers: options.Workers = 8,
+    width: options.Width = None,
+    max_steps: options.MaxSteps = None,
+    budget_usd: options.BudgetUsd = None,
+    max_calls: options.MaxCalls = None,
+    dry_run: options.DryRun = False,
+    allow_unknown_price: options.UnknownPrice = False,
+    api_base: options.ApiBase = None,
+    alias: options.Alias = None,
+    set: options.Set = None,
+    cassette: options.Tape = None,
+    resume: options.Resume = False,
     level: Level = 0.95,
     where: options.Wheres = None,
     limit: options.Limit = None,
@@ -75,13 +91,32 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
     runs = conditions.choose(found.runs)[:limit]
     _check(runs, found, one=html is not None or save is not None)
     many = len(found.runs) > 1 and not (html or save)
-    answers, failed = _answers(runs, asked, continuation, level, strict=not many)
+    environment = Environments(tools)
+    spec = Spec(
+        Effort(particles, workers, max_steps, width, level),
+        noise=noise.value,
+        seed=seed,
+        endpoint=endpoint(api_base, alias or ()),
+        settings=pairs(set or (), "--set"),
+        budget_usd=budget_usd,
+        max_calls=max_calls,
+        unknown_price=allow_unknown_price,
+        cassette=cassette,
+        resume=resume,
+    )
+    live = LiveAsker(spec, environment)
+    if dry_run:
+        show_plans(live.plans(runs, asked), as_json=json)
+        raise typer.Exit
+    asker: Asker = live if then is Continue.LIVE else RecordedAsker(continuation, environment, level)
+    given = asker.answers(runs, asked, strict=not many)
+    answers, failed = given.answers, given.failed
     if many:
         _many(answers, failed, summarise(answers, level, seed), json=json)
     else:
         _one(runs[0], answers[0], json=json, html=html)
     if save:
-        save_twin(save, runs[0], answers[0], continuation)
+        asker.save(save, runs[0], answers[0])
         note(f"wrote {save}")
     raise typer.Exit(_status(answers, found, failed, keep_going=keep_going))
 
@@ -101,7 +136,7 @@ def _continuation(
     if then is Continue.CORPUS and not corpus:
         raise ActionError("--continue corpus", "no corpus", "Name the runs to take replies from: --corpus PATH.")
     pool = read_runs(corpus, format) if corpus else Runs(())
-    if then is Continue.BOUNDS:
+    if then in (Continue.BOUNDS, Continue.LIVE):
         return Bounds(), pool
     if then is Continue.HOLD or not corpus:
         return Hold(), pool
@@ -124,31 +159,6 @@ def _runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: st
             raise UnknownName("run", id, list(known), "`ifonly show PATH` lists the runs of the corpus.")
         runs.append(find(id, within, format).runs[0])
     return Runs(tuple(runs), left_out)
-
-
-def _answers(
-    runs: Sequence[Trajectory], asked: Ask, continuation: Continuation, level: float, *, strict: bool
-) -> tuple[list[WhatIfAnswer], int]:
-    """An answer for each run, and how many had none; asked of one run alone, its error is raised.
-
-    Raises:
-        IfonlyError: no run at all could be asked.
-    """
-    answers: list[WhatIfAnswer] = []
-    errors: list[IfonlyError] = []
-    with bar("asking") as told:
-        for index, run in enumerate(runs):
-            told(index, len(runs))
-            try:
-                answers.append(ask_one(run, asked.actions(run), continuation=continuation, level=level))
-            except IfonlyError as error:
-                if strict:
-                    raise
-                errors.append(error)
-    if errors and not answers:
-        raise errors[0]
-    problems(errors)
-    return answers, len(errors)
 
 
 def _many(answers: Sequence[WhatIfAnswer], failed: int, summary: WhatIfSummary, *, json: bool) -> None:

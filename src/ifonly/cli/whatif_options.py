@@ -9,6 +9,7 @@ import typer
 from ifonly.agents.canonical import Equality
 
 _ACTION, _THEN, _MANY = "What had been otherwise", "What happens after", "Many runs"
+_LIVE = "Models asked now (--continue live)"
 
 
 class Continue(StrEnum):
@@ -17,6 +18,20 @@ class Continue(StrEnum):
     HOLD = "hold"
     CORPUS = "corpus"
     BOUNDS = "bounds"
+    LIVE = "live"
+
+
+class NoiseKind(StrEnum):
+    """The noise of live replies."""
+
+    FRESH = "fresh"
+    CHOICE = "choice"
+    TOKEN = "token"
+
+
+def _live(help: str, metavar: str | None = None, *names: str, min: float | None = None) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(*names, help=help, metavar=metavar, min=min, rich_help_panel=_LIVE)
+    return option
 
 
 def _action(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
@@ -53,8 +68,8 @@ Then = Annotated[
     Continue | None,
     typer.Option(
         "--continue",
-        help="Later replies: hold = as recorded; corpus = those that recorded runs of the same model gave to the equal "
-        "request; bounds = left open. If left out: corpus where --corpus is given, else hold.",
+        help="Later replies: hold = as recorded; corpus = those that recorded runs of the same model gave to the "
+        "equal request; bounds = left open; live = the model is asked. If left out: corpus with --corpus, else hold.",
         rich_help_panel=_THEN,
     ),
 ]
@@ -71,6 +86,45 @@ Equal = Annotated[
     ),
 ]
 
+Noise = Annotated[
+    NoiseKind,
+    _live(
+        "fresh: drawn anew, beside an unchanged control; choice: the recorded choice among options keeps its "
+        "noise; token: that of every recorded token is kept (a local model, of `ifonly serve-model`)."
+    ),
+]
+Particles = Annotated[int, _live("Re-runs in each arm, at most.", min=1)]
+Workers = Annotated[int, _live("Model calls at a time.", min=1)]
+Width = Annotated[float | None, _live("Stop early once the interval of every change is this narrow.", "W")]
+MaxSteps = Annotated[
+    int | None, _live("Model steps after which a re-run is stopped; as the harness, if left out.", min=1)
+]
+BudgetUsd = Annotated[float | None, _live("Spend this much at most.", "USD", "--budget-usd", min=0)]
+MaxCalls = Annotated[int | None, _live("Make this many calls at most.", min=0)]
+DryRun = Annotated[bool, _live("Only tell the number of calls and their price.", None, "--dry-run")]
+UnknownPrice = Annotated[bool, _live("Ask models of unknown price, too.", None, "--allow-unknown-price")]
+ApiBase = Annotated[str | None, _live("Where models are asked; the provider's own place, if left out.", "URL")]
+Alias = Annotated[list[str] | None, _live("Ask litellm's model TO where a run names FROM; may be repeated.", "FROM=TO")]
+Set = Annotated[
+    list[str] | None,
+    _live("A sampling setting where the recorded request names none; may be repeated.", "NAME=VALUE", "--set"),
+]
+Tape = Annotated[
+    Path | None,
+    _live(
+        "Cassette that keeps each paid reply and serves it again; one in the cache, if left out.", "FILE", "--cassette"
+    ),
+]
+Resume = Annotated[bool, _live("Go on with what an interrupted attempt paid for.", None, "--resume")]
+Tools = Annotated[
+    str | None,
+    typer.Option(
+        help="Python file or module of the tools, for runs of your own agent; irreversible ones are never executed.",
+        metavar="MODULE",
+        rich_help_panel=_THEN,
+    ),
+]
+
 Wheres = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,5 +135,8 @@ Wheres = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Ask of this many runs at most.", min=1, rich_help_panel=_MANY)]
-Seed = Annotated[int, typer.Option(help="Of the bootstrap over tasks.", rich_help_panel=_MANY)]
-Save = Annotated[Path | None, typer.Option(help="Write the counterfactual run as JSONL of ifonly.", metavar="FILE")]
+Seed = Annotated[int, typer.Option(help="Of live replies, and of the bootstrap over tasks.")]
+Save = Annotated[
+    Path | None,
+    typer.Option(help="Write the counterfactual run, or all live re-runs, as JSONL of ifonly.", metavar="FILE"),
+]

@@ -70,7 +70,8 @@ def value_text(estimate: Estimate, *, boolean: bool = False) -> str:
         return "open"
     if not boolean:
         return number(estimate.value)
-    if estimate.value in (0.0, 1.0):
+    # A verdict belongs to this one run; under fresh noise all is about new runs.
+    if estimate.value in (0.0, 1.0) and estimate.rung != "interventional":
         return score_text(bool(estimate.value))
     return f"true with P = {number(estimate.value)}"
 
@@ -86,15 +87,22 @@ def interval_text(estimate: Estimate, *, boolean: bool = False) -> str | None:
     return f"{what} between {number(estimate.low)} and {number(estimate.high)} at {level} %"
 
 
-def status_text(estimate: Estimate) -> str:
-    """How an estimate is identified, at which level, and on how much it rests."""
-    drawn = "" if estimate.effective is None else f"from {number(estimate.effective)} recorded draws"
+def status_text(estimate: Estimate, drawn_from: str = "recorded draws") -> str:
+    """How an estimate is identified, at which level, and on how much it rests.
+
+    Args:
+        estimate: to be told.
+        drawn_from: what its draws are, in the plural.
+    """
+    drawn = "" if estimate.effective is None else f"from {number(estimate.effective)} {drawn_from}"
     drawn = drawn.removesuffix("s") if estimate.effective == 1 else drawn
     match estimate.identified:
         case "exact":
             return "exact: computed or re-executed, nothing drawn"
         case "bounds":
-            return "bounds: the log settles no more than this"
+            return (
+                f"bounds {drawn}: not every one was settled" if drawn else "bounds: the log settles no more than this"
+            )
         case "assumed":
             return ", ".join(filter(None, (f"assumed: {estimate.noise}", drawn)))
         case "point":

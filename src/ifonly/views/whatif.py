@@ -117,7 +117,9 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         run: the recorded run that was asked about.
         answer: of `ifonly.sim.whatif`.
     """
-    outcomes = tuple(_outcome(run, name, outcome) for name, outcome in answer.outcomes.items())
+    outcomes = tuple(
+        _outcome(run, name, outcome, live=answer.live is not None) for name, outcome in answer.outcomes.items()
+    )
     pairs = tuple(_pair(step, answer) for step in answer.steps)
     shown = {pair.provenance for pair in pairs}
     return WhatIfView(
@@ -136,7 +138,7 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         reasons=answer.reasons,
         assumes=answer.assumes,
         legend={str(name): text for name, text in MEANINGS.items() if name in shown},
-        price=f"{answer.calls} model calls, {answer.cost:.2f} US dollars",
+        price=_price(answer),
     )
 
 
@@ -169,11 +171,11 @@ def _pair(step: StepAnswer, answer: WhatIfAnswer) -> PairView:
     )
 
 
-def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer) -> OutcomeView:
+def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer, *, live: bool) -> OutcomeView:
     boolean, estimate = isinstance(outcome.factual, bool), outcome.counterfactual
     value: Score | None = estimate.value
     if boolean and value is not None:
-        value = bool(value) if value in (0.0, 1.0) else None
+        value = bool(value) if value in (0.0, 1.0) and estimate.rung != "interventional" else None
     return OutcomeView(
         name=name,
         factual=score_text(outcome.factual),
@@ -183,7 +185,7 @@ def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer) -> OutcomeView:
         interval=interval_text(estimate, boolean=boolean),
         change=estimate_text(outcome.change),
         control=estimate_text(outcome.control, boolean=boolean) if outcome.control else None,
-        status=status_text(estimate),
+        status=status_text(estimate, "live re-runs" if live else "recorded draws"),
         bar=_bar(estimate, float(outcome.factual)),
         flips=value is not None and value != outcome.factual,
     )
@@ -201,6 +203,9 @@ def _bar(estimate: Estimate, factual: float) -> tuple[float, float | None, float
 
 def _sentence(outcome: OutcomeView) -> str:
     """One outcome as a sentence; what is not certain says so."""
+    if outcome.control:
+        asked = f"asked again it is {outcome.counterfactual} with the change, and without it {outcome.control}"
+        return f"{outcome.name} was {outcome.factual}; {asked}: change {outcome.change}"
     verb = "stayed" if outcome.counterfactual == outcome.factual else "been"
     said = (
         "it is open what it would have been"
@@ -211,7 +216,31 @@ def _sentence(outcome: OutcomeView) -> str:
     return f"{outcome.name} was {outcome.factual}; {said}{unsure}"
 
 
+def _price(answer: WhatIfAnswer) -> str:
+    """What was asked and paid for the answer."""
+    cost = "price not known" if answer.cost is None else f"{answer.cost:.2f} US dollars"
+    told = f"{answer.calls} model calls, {cost}"
+    if answer.live is None:
+        return told
+    kept = f", {answer.live.recorded} replies from the cassette" if answer.live.recorded else ""
+    return f"{told}{kept}, {answer.live.seconds:.0f} seconds; {_NOISE[answer.live.noise]}, seed {answer.live.seed}"
+
+
+_NOISE = {
+    "fresh": "fresh noise",
+    "choice": "the recorded choices' noise (Gumbel-max over options)",
+    "token": "the recorded tokens' noise (Gumbel-max over tokens)",
+}
+
+
 def _path(answer: WhatIfAnswer) -> str | None:
+    """Which of several paths is shown."""
+    if answer.live is not None:
+        live = answer.live
+        beside = f", beside {live.control} of the unchanged run" if live.control else ""
+        open_ = f"; {live.failed} could not go on" if live.failed else ""
+        stopped = f" Stopped: {live.stopped}." if live.stopped else ""
+        return f"The first of {live.particles} live re-runs from {live.site} on is shown{beside}{open_}.{stopped}"
     if answer.paths == 1:
         return None
     settled = "" if answer.settled == 1.0 else f"; paths that ran to their end carry {answer.settled:.0%}"
