@@ -1,0 +1,31 @@
+"""How strong unmeasured confounding would have to be to explain an association away."""
+
+from __future__ import annotations
+
+from math import isfinite, sqrt
+
+from ifonly.scm.errors import NotApplicable
+
+__all__ = ["e_value"]
+
+
+def e_value(ratio: float, limit: float | None = None) -> float:
+    """Return the E-value of a risk ratio: RR + sqrt(RR (RR - 1)), for RR >= 1; of 1 / RR below.
+
+    The smallest risk ratio that an unmeasured common cause must have with both cause and effect to explain the
+    association away (VanderWeele and Ding 2017, Annals of Internal Medicine 167:268).
+
+    Args:
+        ratio: the risk ratio, positive.
+        limit: the end of its confidence interval that lies nearer to 1: then the E-value is that of this limit, and
+            1 if it lies on the other side of 1, since nothing is left to explain.
+
+    Raises:
+        NotApplicable: if a ratio is not a positive number.
+    """
+    for number in (ratio, limit):
+        if number is not None and not (isfinite(number) and number > 0):
+            raise NotApplicable(f"a risk ratio is a positive number, not {number}: divide the two risks again")
+    nearest = ratio if limit is None else limit
+    strength = nearest if ratio >= 1 else 1 / nearest
+    return strength + sqrt(strength * (strength - 1)) if strength > 1 else 1.0
