@@ -10,7 +10,7 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```.*?```text\n(.*?)```", README.read_text(), re.DOTALL)
-COMMANDS = sorted(set(re.findall(r"^    ifonly (\w+)", README.read_text(), re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"^    ifonly ([\w-]+)", README.read_text(), re.MULTILINE)))
 FLAGS = sorted(set(re.findall(r"(?<=[ `])--[a-z-]+", README.read_text())))
 
 
@@ -36,6 +36,6 @@ def helps():
 
 
 def test_every_command_and_flag_exists(helps):
-    assert helps.keys() >= {"data", "show", "verify", "corpus", "whatif"}
+    assert helps.keys() >= {"data", "show", "verify", "corpus", "whatif", "run", "record", "serve-model"}
     shown = " ".join(helps.values())
     assert [flag for flag in FLAGS if flag not in shown] == []
