@@ -81,7 +81,7 @@ class Choice(Plain):
     )
     _asked: dict[tuple[str, int], asyncio.Task[Completion]] = field(default_factory=dict)
 
-    async def reply(self, request: Request, *, site: str, particle: int, factual: ModelStep | None) -> Completion:
+    async def reply(self, request: Request, *, site: str, particle: str, factual: ModelStep | None) -> Completion:
         """See `ifonly.sim.live.Replies`."""
         name = f"{particle}/{site}"
         first, q = await self._law(request, name)

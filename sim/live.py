@@ -134,13 +134,13 @@ class Replies(Protocol):
         """What that assumes, in one sentence."""
         ...
 
-    async def reply(self, request: Request, *, site: str, particle: int, factual: ModelStep | None) -> Completion:
+    async def reply(self, request: Request, *, site: str, particle: str, factual: ModelStep | None) -> Completion:
         """The reply of one particle at a site.
 
         Args:
             request: what the model is asked in the changed world.
             site: of the step.
-            particle: its number; particles of both arms that share it share their noise.
+            particle: its name; particles of both arms that share it share their noise.
             factual: the recorded step at this site, whose noise is abducted; None where there is none.
 
         Raises:
@@ -181,7 +181,7 @@ class Fresh(Plain):
         "would have made of them is not used (interventional)."
     )
 
-    async def reply(self, request: Request, *, site: str, particle: int, factual: ModelStep | None) -> Completion:
+    async def reply(self, request: Request, *, site: str, particle: str, factual: ModelStep | None) -> Completion:
         """See `Replies`."""
         seed = seeded(self.seed, f"{particle}/{site}")
         return await self.model.complete(equipped(request, self.tools, {**self.settings, "seed": seed}))

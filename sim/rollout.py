@@ -236,7 +236,10 @@ async def _particle(arm: _Arm, number: int, replies: Replies, room: asyncio.Sema
         try:
             async with room:
                 completion = await replies.reply(
-                    wanted.request, site=wanted.site, particle=number, factual=factual.get(wanted.site)
+                    wanted.request,
+                    site=wanted.site,
+                    particle=f"{arm.run.id}/{number}",
+                    factual=factual.get(wanted.site),
                 )
         except IfonlyError as error:
             return Particle(number, walk, _asked(live), error)

@@ -38,7 +38,8 @@ class OutcomeSummary(_Answer):
         settled: how many of them have a counterfactual value.
         factual: mean recorded score of the settled runs.
         counterfactual: their mean counterfactual score; None where nothing is settled.
-        change: the mean difference between the two; None where nothing is settled.
+        control: mean of the unchanged live re-runs; None where there were none.
+        change: the mean difference to the control, or else to the recorded score; None where nothing is settled.
         bounds: mean counterfactual score of all runs, where an unsettled one may be anything in its range.
     """
 
@@ -46,6 +47,7 @@ class OutcomeSummary(_Answer):
     settled: int
     factual: Estimate | None
     counterfactual: Estimate | None
+    control: Estimate | None = None
     change: Estimate | None
     bounds: Estimate
 
@@ -87,37 +89,40 @@ def summarise(answers: Sequence[WhatIfAnswer], level: float = 0.95, seed: int = 
         verdicts={verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
         settled_share=_Mean(tasks, level, seed).of(answered.tolist(), "observed"),
         outcomes={name: _outcome(name, answers, level, seed) for name in names},
-        assumes=(*answers[0].assumes[:1], "Tasks are independent; the settled runs are no random part of all runs."),
+        assumes=(
+            *answers[0].assumes[: 2 if answers[0].live else 1],
+            "Tasks are independent; the settled runs are no random part of all runs.",
+        ),
     )
 
 
 def _outcome(name: str, answers: Sequence[WhatIfAnswer], level: float, seed: int) -> OutcomeSummary:
     asked = [answer for answer in answers if name in answer.outcomes]
-    settled = [answer for answer in asked if answer.outcomes[name].counterfactual.value is not None]
+    settled = [answer for answer in asked if answer.outcomes[name].change.value is not None]
     outcomes = [answer.outcomes[name] for answer in settled]
     mean = _Mean([answer.task for answer in settled], level, seed)
     assumed = next((o.counterfactual.noise for o in outcomes if o.counterfactual.noise), None)
     factual = [float(outcome.factual) for outcome in outcomes]
-    counterfactual = [_value(outcome) for outcome in outcomes]
-    change = [after - before for before, after in zip(factual, counterfactual, strict=True)]
+    control = [_value(outcome.control) for outcome in outcomes if outcome.control is not None]
+    rung = outcomes[0].counterfactual.rung if settled else "counterfactual"
     ends = [_ends(answer.outcomes[name]) for answer in asked]
     return OutcomeSummary(
         runs=len(asked),
         settled=len(settled),
         factual=mean.of(factual, "observed") if settled else None,
-        counterfactual=mean.of(counterfactual, "counterfactual", assumed) if settled else None,
-        change=mean.of(change, "counterfactual", assumed, least=-1.0) if settled else None,
+        counterfactual=mean.of([_value(o.counterfactual) for o in outcomes], rung, assumed) if settled else None,
+        control=mean.of(control, rung) if settled and len(control) == len(settled) else None,
+        change=mean.of([_value(o.change) for o in outcomes], rung, assumed, least=-1.0) if settled else None,
         bounds=Estimate.bounded(
-            float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends])), "counterfactual"
+            float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends])), rung
         ),
     )
 
 
-def _value(outcome: OutcomeAnswer) -> float:
-    value = outcome.counterfactual.value
-    if value is None:
+def _value(estimate: Estimate) -> float:
+    if estimate.value is None:
         raise AssertionError("only settled outcomes have a value")
-    return value
+    return estimate.value
 
 
 def _ends(outcome: OutcomeAnswer) -> tuple[float, float]:

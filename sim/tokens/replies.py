@@ -56,7 +56,7 @@ class TokenReplies:
         self._sampler = None
         await self._stack.aclose()
 
-    async def reply(self, request: Request, *, site: str, particle: int, factual: ModelStep | None) -> Completion:
+    async def reply(self, request: Request, *, site: str, particle: str, factual: ModelStep | None) -> Completion:
         """See `ifonly.sim.live.Replies`.
 
         Raises:

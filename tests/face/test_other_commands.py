@@ -35,6 +35,7 @@ OPTIONS = {
     "serve-model": ("--model", "--port"),
     "verify": ("--workers", "--keep-going", "--json"),
     "corpus": ("--steps", "--json"),
+    "bench": ("credit",),
     "data": ("get", "list"),
 }
 

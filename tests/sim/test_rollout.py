@@ -237,10 +237,10 @@ def test_a_reply_that_could_not_be_had_widens_to_bounds():
                 raise DOWN
             return reply
 
-    answer = ask([PROMPT], model=Flaky(law), effort=Effort(particles=30)).answer
+    answer = ask([DARK], model=Flaky(law), effort=Effort(particles=30), seed=1).answer
     estimate = answer.outcomes["utility"].counterfactual
     assert (estimate.value, estimate.identified, estimate.level) == (None, "bounds", 0.95)
-    assert estimate.low < 0.9 < estimate.high == 1.0
+    assert estimate.low < 0.6 < estimate.high == 1.0
     assert answer.live.failed > 0
     assert answer.verdict == "partly answered"
     assert any("refused" in reason for reason in answer.reasons)

@@ -46,7 +46,7 @@ def credit(
         Path | None,
         typer.Option("--data", help="Folder of the shipped worlds, with `commit` and `repair`.", metavar="PATH"),
     ] = None,
-    fresh: Annotated[int, typer.Option("--fresh", help="How many worlds of other shapes to draw.", min=0)] = 4,
+    fresh: Annotated[int, typer.Option("--fresh", help="How many worlds of other shapes to draw.", min=0)] = 2,
     seed: Annotated[int, typer.Option("--seed", help="Of the worlds drawn.", min=0)] = 0,
     json: Json = False,
 ) -> None:

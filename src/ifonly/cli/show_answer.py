@@ -111,12 +111,13 @@ def summary_table(summary: WhatIfSummary) -> Table:
     level = number(100 * summary.settled_share.level)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
     table.caption = f"[low, high]: {level} % intervals, clustered by task"
-    for title in ("mean score", "settled", "recorded", "counterfactual", "change", "bounds over all runs"):
+    asked = any(row.control is not None for row in summary.outcomes.values())
+    control = ("unchanged re-runs",) if asked else ()
+    for title in ("mean score", "settled", "recorded", "counterfactual", *control, "change", "bounds over all runs"):
         table.add_column(title, overflow="fold")
     for name, row in summary.outcomes.items():
-        means = [
-            Text("—" if mean is None else estimate_text(mean)) for mean in (row.factual, row.counterfactual, row.change)
-        ]
+        shown = (row.factual, row.counterfactual, *((row.control,) if asked else ()), row.change)
+        means = [Text("—" if mean is None else estimate_text(mean)) for mean in shown]
         table.add_row(
             Text(visible(name)), Text(f"{row.settled} of {row.runs}"), *means, Text(estimate_text(row.bounds))
         )
