@@ -10,7 +10,17 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from ifonly.agents.records import AssistantMessage, Record, Request, StreamPart, TokenLogprob, Usage
+from ifonly.agents.records import (
+    MEASURED,
+    AssistantMessage,
+    ModelStep,
+    Record,
+    Request,
+    Routing,
+    StreamPart,
+    TokenLogprob,
+    Usage,
+)
 
 __all__ = ["ChatModel", "Completion"]
 
@@ -41,6 +51,16 @@ class Completion(Record):
     stream: tuple[StreamPart, ...] | None = None
     finish: str | None = None
     source: Literal["live", "recorded"] = "live"
+
+    def step(self, site: str, request: Request, reads: tuple[str, ...], routing: Routing | None = None) -> ModelStep:
+        """The model step that this reply makes, with all that was measured."""
+        step = ModelStep(site=site, request=request, reply=self.reply, reads=reads, routing=routing)
+        return step.model_copy(update=self.measured)
+
+    @property
+    def measured(self) -> dict[str, object]:
+        """What was measured, by the names that a `ModelStep` has for it."""
+        return {name: getattr(self, name) for name in sorted(MEASURED & type(self).model_fields.keys())}
 
 
 class ChatModel(Protocol):

@@ -74,17 +74,12 @@ class Particle:
         """The path as a run of its own, with what was measured beside its live replies."""
         path = self.walk.trajectory(run)
         steps = [
-            step.model_copy(update=_measured(self.asked[step.site]))
+            step.model_copy(update=self.asked[step.site].measured)
             if isinstance(step, ModelStep) and step.site in self.asked
             else step
             for step in path.steps
         ]
         return path.model_copy(update={"id": f"{run.id}~live/{self.index}", "steps": tuple(steps)})
-
-
-def _measured(completion: Completion) -> dict[str, object]:
-    names = ("usage", "cost", "seconds", "first_token_seconds", "logprobs", "stream")
-    return {name: getattr(completion, name) for name in names}
 
 
 @dataclass

@@ -29,10 +29,10 @@ from ifonly.agents.toolbox.environment import PythonEnvironment, perform
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ifonly.agents.completion import ChatModel, Completion
+    from ifonly.agents.completion import ChatModel
     from ifonly.agents.environments.base import Session
     from ifonly.agents.loop.spec import AgentSpec, Router
-    from ifonly.agents.records import Effect, EnvironmentRef, Routing, ToolCall, ToolSpec
+    from ifonly.agents.records import Effect, EnvironmentRef, ToolCall, ToolSpec
     from ifonly.agents.toolbox.ledger import Ledger
 
 __all__ = ["MAX_STEPS", "Workplace", "run_agent", "workplace"]
@@ -170,7 +170,7 @@ class _Run:
             request = request.model_copy(update={"model": routing.chosen})
         said = await self._model.complete(request)
         reads = tuple(step.site for step in self._steps)
-        return self._add(_model_step(self._site("agent"), request, said, reads, routing))
+        return self._add(said.step(self._site("agent"), request, reads, routing))
 
     async def _use(self, call: ToolCall, caller: str) -> Undetermined | None:
         began = time.perf_counter()
@@ -212,21 +212,3 @@ class _Run:
             labels={MAX_STEPS: str(self._spec.max_steps)},
             seconds=seconds,
         )
-
-
-def _model_step(
-    site: str, request: Request, said: Completion, reads: tuple[str, ...], routing: Routing | None
-) -> ModelStep:
-    return ModelStep(
-        site=site,
-        request=request,
-        reply=said.reply,
-        reads=reads,
-        usage=said.usage,
-        cost=said.cost,
-        seconds=said.seconds,
-        logprobs=said.logprobs,
-        first_token_seconds=said.first_token_seconds,
-        stream=said.stream,
-        routing=routing,
-    )

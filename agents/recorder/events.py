@@ -20,7 +20,6 @@ from ifonly.agents.records import (
     EnvironmentRef,
     InputStep,
     Message,
-    ModelStep,
     Record,
     Request,
     Step,
@@ -162,18 +161,7 @@ class _Builder:
         if [message_digest(m) for m in talk.messages] == [message_digest(m) for m in request.messages]:
             # Equal but for ids and empty texts: as the steps say it, so that the run is one growing conversation.
             request = request.model_copy(update={"messages": tuple(talk.messages)})
-        step = ModelStep(
-            site=self._site(called.agent),
-            request=request,
-            reply=completion.reply,
-            reads=tuple(talk.seen),
-            usage=completion.usage,
-            cost=completion.cost,
-            seconds=completion.seconds,
-            logprobs=completion.logprobs,
-            first_token_seconds=completion.first_token_seconds,
-            stream=completion.stream,
-        )
+        step = completion.step(self._site(called.agent), request, tuple(talk.seen))
         self._add(talk, step)
         talk.caller = step.site
         talk.waiting = [_Open(call) for call in step.reply.tool_calls]
