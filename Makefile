@@ -23,7 +23,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
 
 slow: $(VENV)/.test
-	$(BIN)/pytest -m "slow and not live" $(ARGS)
+	$(BIN)/pytest -n $(JOBS) -m "slow and not live" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

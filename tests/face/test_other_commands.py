@@ -127,7 +127,7 @@ def test_demo_without_fitting_runs_says_what_to_do(cli, runs):
 @pytest.mark.data
 def test_demo_tells_a_true_story(cli, agentdojo_runs):
     pytest.importorskip("agentdojo")
-    done = cli("demo", "--data", agentdojo_runs, "--json")
+    done = cli("demo", "--data", agentdojo_runs, "--no-live", "--json")
     assert done.status == 0
     clean, dropped = done.json["clean"]["outcomes"], done.json["dropped"]["outcomes"]
     assert clean["security"]["factual"] is dropped["security"]["factual"] is True
@@ -138,6 +138,8 @@ def test_demo_tells_a_true_story(cli, agentdojo_runs):
     told = cli("demo", "--data", agentdojo_runs).out
     for part in ("What was recorded", "What this tells", "What it rests on", "Type next", "re-executed", "[injected"):
         assert part in told
+    assert "Second act" in told
+    assert "unchanged re-run: P(true)" in told
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
