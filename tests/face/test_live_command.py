@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,12 +101,11 @@ def test_an_interrupted_what_if_keeps_what_was_asked(tmp_path):
     ask = ("whatif", "errand", "--in", "runs.jsonl", "--tools", TOOLS, "--at", "agent/0", "--model", "smollm2-28")
     live = ("--continue", "live", "--particles", "6", "--workers", "2", "--max-calls", "60")
     home = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONSAFEPATH": "1"}
-    command = [Path(sys.executable).with_name("ifonly"), *ask, *live]
     # A suite that runs in the background of a shell ignores the signal, and so would its children.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=home, stderr=subprocess.PIPE, text=True, preexec_fn=heed
-    ) as process:
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    act = f"import signal; {heed}; from ifonly.cli import main; main()"
+    command = [sys.executable, "-P", "-c", act, *ask, *live]
+    with subprocess.Popen(command, cwd=tmp_path, env=home, stderr=subprocess.PIPE, text=True) as process:
         cassette, waited = tmp_path / "cache" / "ifonly" / "live", time.monotonic()
         while time.monotonic() - waited < 120:
             kept = "".join(path.read_text() for path in cassette.glob("*.jsonl")) if cassette.is_dir() else ""
