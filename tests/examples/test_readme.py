@@ -36,6 +36,6 @@ def helps():
 
 
 def test_every_command_and_flag_exists(helps):
-    assert helps.keys() >= {"data", "show", "verify", "corpus", "whatif", "run", "record", "serve-model"}
+    assert helps.keys() >= {"data", "show", "verify", "corpus", "whatif", "blame", "run", "record", "serve-model"}
     shown = " ".join(helps.values())
     assert [flag for flag in FLAGS if flag not in shown] == []

@@ -1,0 +1,247 @@
+"""The shape of blame: what `--json`, Python and the HTML page show alike. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ifonly.agents.actions import Action
+from ifonly.scm.estimate import Estimate
+from ifonly.scm.joint_causes import Kind
+from ifonly.sim.answers import Verdict
+from ifonly.sim.blame.failure import Failure
+
+__all__ = [
+    "Attempt",
+    "Baselines",
+    "BlameAnswer",
+    "BlameVerdict",
+    "Fix",
+    "Flips",
+    "Interaction",
+    "JointBlame",
+    "Origin",
+    "Part",
+    "Source",
+    "StepBlame",
+]
+
+Part = Literal["call", "result", "reply", "environment"]
+"""What of a step is changed: a tool's call or its result, a model's reply, the first state of the tools."""
+
+Source = Literal["drop", "clean", "re-executed", "recorded reply", "other model", "good run"]
+"""Where an alternative comes from: see `ifonly.sim.blame.alternatives`."""
+
+Flips = Literal["certain", "likely", "jointly", "no", "open"]
+"""Whether changing a step averts the failure: settled (exact, or surviving the correction for many questions); more
+probable than not on the recorded draws; only together with another step; not; not settled."""
+
+BlameVerdict = Literal["blamed", "abstained"]
+"""Whether there is somebody to blame; if not, `BlameAnswer.reason` says why."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attempt(_Answer):
+    """One what-if at a step.
+
+    Attributes:
+        action: what was done; ``ifonly whatif --action`` takes it.
+        source: where it comes from.
+        continuation: what happened after the divergence.
+        estimand: ``direct`` (later replies held) or ``total`` (later replies as they would have been).
+        failure: probability of the failure under the action.
+        others: the other scores under it.
+        verdict: of the what-if.
+        reason: why it is not settled.
+    """
+
+    action: Action
+    source: Source
+    continuation: str
+    estimand: Literal["direct", "total"]
+    failure: Estimate
+    others: dict[str, Estimate] = Field(default_factory=dict)
+    verdict: Verdict
+    reason: str | None = None
+
+
+class StepBlame(_Answer):
+    """What one step has to do with the failure.
+
+    Attributes:
+        site: of the step.
+        part: what of it is changed.
+        kind: tool, model or environment.
+        name: of the tool, or of the model.
+        flips: whether changing it averts the failure: the surest that any of its what-ifs says.
+        action: the what-if that the numbers are of; None where no alternative is known.
+        source: where that comes from.
+        estimand: of these numbers: see `Attempt`.
+        counterfactual: P(averted) in this very run, its noise kept.
+        interventional: P(failure) as it was less P(failure) under the action, all later noise fresh.
+        necessity: PN = P(no failure, had the action been done | the step as it was, and the failure): the value where
+            it is exact, else Tian and Pearl's bounds.
+        sufficiency: PS: would this step make a good run fail?
+        why_not_sufficiency: why there is none.
+        shapley: share of the failure, over all sets of calls (replies held); None of what is no player.
+        made: of a reply with calls: the sum of their shares.
+        p_value: adjusted for all steps tested, where the answer was drawn; else None.
+        why: what is missing, where nothing is known.
+        attempts: all what-ifs at this step.
+    """
+
+    site: str
+    part: Part
+    kind: Literal["tool", "model", "environment"]
+    name: str
+    flips: Flips
+    action: Action | None = None
+    source: Source | None = None
+    estimand: Literal["direct", "total"] | None = None
+    counterfactual: Estimate | None = None
+    interventional: Estimate | None = None
+    necessity: Estimate | None = None
+    sufficiency: Estimate | None = None
+    why_not_sufficiency: str | None = None
+    shapley: Estimate | None = None
+    made: float | None = None
+    p_value: float | None = None
+    why: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Interaction(_Answer):
+    """Shapley interaction of two calls: negative where one suffices, positive where both are needed."""
+
+    sites: tuple[str, str]
+    value: Estimate
+
+
+class JointBlame(_Answer):
+    """Calls without which the failure would not have been, and how they share the work.
+
+    Attributes:
+        sites: a smallest set whose omission averts the failure.
+        kind: but-for, overdetermination, preemption or joint: see `ifonly.scm.joint_causes.JointCause`.
+        causes: of a preemption, those that did it; the others stood by.
+    """
+
+    sites: tuple[str, ...]
+    kind: Kind
+    causes: tuple[str, ...] = ()
+
+
+class Origin(_Answer):
+    """A tool result, or the first state, that led to the blamed call.
+
+    Attributes:
+        site: of the result; ``environment/0`` for the first state.
+        leads_to: the call it led to.
+        evidence: ``effect`` (without it the failure is more probably averted than not), ``injection`` (executed with
+            and without the injection, its results differ), ``arguments`` (what the injection put there is what the
+            call was made with).
+        effect: P(averted), had it been clean; None where that was not asked.
+    """
+
+    site: str
+    leads_to: str
+    evidence: tuple[Literal["effect", "injection", "arguments"], ...]
+    effect: Estimate | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether this is evidence enough to name it as the cause."""
+        return "effect" in self.evidence or "arguments" in self.evidence
+
+
+class Fix(_Answer):
+    """Actions that avert the failure, verified by a what-if.
+
+    Attributes:
+        actions: what is done; ``ifonly whatif --action`` runs each.
+        continuation: under which it was verified.
+        necessity: PN of what they replace.
+        others: the other scores under them.
+        cost: US dollars paid to answer.
+        calls: live model calls made.
+    """
+
+    actions: tuple[Action, ...]
+    continuation: str
+    necessity: Estimate
+    others: dict[str, Estimate]
+    cost: float = 0.0
+    calls: int = 0
+
+
+class Baselines(_Answer):
+    """What simpler rules say.
+
+    Attributes:
+        last_step: the last step of the run.
+        lowest_logprob: the model step whose tokens were least probable, on average; None where none were recorded.
+        rerun: how often other recorded runs of the same model and task, from the same state, did not fail: luck.
+        why_not_rerun: why there is no such control.
+    """
+
+    last_step: str | None
+    lowest_logprob: str | None
+    rerun: Estimate | None
+    why_not_rerun: str | None = None
+
+
+class BlameAnswer(_Answer):
+    """Which steps a run's failure is due to.
+
+    Attributes:
+        run: id of the recorded run.
+        task: its task, the cluster for intervals over runs.
+        model: that it ran with.
+        failure: what counts as failure; None where the run did not fail.
+        verdict: blamed, or abstained.
+        reason: why abstained.
+        earliest: the earliest site whose change averts the failure for certain.
+        latest: the latest such site: the point of commitment.
+        flip_set: all such sites, in order.
+        likely: sites whose change more probably averts it than not, but not for certain.
+        ranked: sites by blame, most first; only such as have any.
+        steps: every step that was asked about.
+        joint: smallest sets of calls that avert the failure together.
+        interactions: pairs of calls that share the work.
+        origins: results that led to the blamed call.
+        fixes: least change first.
+        rollup: Shapley credit by tool, model and agent.
+        baselines: beside it.
+        players: the calls (or replies) that the Shapley credit is shared among.
+        executions: how often the run was executed again for it.
+        calls: live model calls made: none; blame answers from recordings and re-execution alone.
+        assumes: what the answer rests on.
+    """
+
+    version: Literal[1] = 1
+    run: str
+    task: str
+    model: str
+    failure: Failure | None
+    verdict: BlameVerdict
+    reason: str | None = None
+    earliest: str | None = None
+    latest: str | None = None
+    flip_set: tuple[str, ...] = ()
+    likely: tuple[str, ...] = ()
+    ranked: tuple[str, ...] = ()
+    steps: tuple[StepBlame, ...] = ()
+    joint: tuple[JointBlame, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    rollup: dict[Literal["tool", "model", "agent"], dict[str, float]] = Field(default_factory=dict)
+    baselines: Baselines | None = None
+    players: tuple[str, ...] = ()
+    executions: int = 0
+    calls: int = 0
+    assumes: tuple[str, ...] = ()

@@ -1,0 +1,157 @@
+"""Blame one recorded run: which steps its failure is due to, and what would have averted it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ifonly.agents.environments.registry import environment_of
+from ifonly.agents.errors import ActionError
+from ifonly.agents.records import ToolStep
+from ifonly.agents.rerun import Rerun
+from ifonly.sim.blame.alternatives import alternatives, good_runs
+from ifonly.sim.blame.answers import BlameAnswer
+from ifonly.sim.blame.attempts import Asking
+from ifonly.sim.blame.baselines import baselines
+from ifonly.sim.blame.credit import credit, rollup
+from ifonly.sim.blame.failure import Failure, failure_of, parse_failure
+from ifonly.sim.blame.fixes import fixes
+from ifonly.sim.blame.held import HeldRun
+from ifonly.sim.blame.origins import origins
+from ifonly.sim.blame.rows import rank, rows
+from ifonly.sim.blame.sufficiency import GoodWorlds
+from ifonly.sim.continuations import FromCorpus, Hold
+from ifonly.sim.whatif import assumptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ifonly.agents.corpus import Corpus
+    from ifonly.agents.environments.base import Environment
+    from ifonly.agents.records import Trajectory
+    from ifonly.sim.blame.answers import StepBlame
+    from ifonly.sim.blame.credit import Credit
+
+__all__ = ["EFFORT", "blame"]
+
+EFFORT = 4_096
+"""Sets of calls that are executed for the Shapley credit of one run, if nothing else is said: exact up to 12 calls."""
+
+_GAME = (
+    "Shapley credit is of the calls alone: v(S) is whether the run fails when its calls outside S are not made and all "
+    "replies are held."
+)
+_LATER = "No model was asked: effects that need replies nobody recorded are left open (live calls may settle them)."
+
+
+def blame(
+    run: Trajectory,
+    *,
+    corpus: Corpus | None = None,
+    environment: Environment | None = None,
+    score: Failure | str | None = None,
+    effort: int = EFFORT,
+    seed: int = 0,
+    level: float = 0.95,
+) -> BlameAnswer:
+    """Which steps the failure of a recorded run is due to, from recordings and re-execution alone.
+
+    Each step is asked, by intervention, what its alternatives would have done: with later replies held (the controlled
+    direct effect), and, where there is a corpus, with later replies drawn from recorded runs (the total effect).
+
+    Args:
+        run: the recorded run.
+        corpus: other recorded runs: of alternatives, of later replies, of good runs.
+        environment: where tool calls are executed; the run's own, if it is known here.
+        score: what counts as failure, for instance ``security=true``; `failure_of` the run if None.
+        effort: how many sets of calls to execute for the Shapley credit: 2^n for n calls make it exact, to 16.
+        seed: of the orders that are drawn where there are more.
+        level: coverage of intervals; 1 - level is the false-discovery rate of the flip set.
+
+    Raises:
+        ActionError: the run is not one growing conversation.
+        ToolEnvironmentError: the run's environment is known but not installed, or does not know the task.
+    """
+    failure = parse_failure(score) if isinstance(score, str) else score or failure_of(run)
+    if failure is None or not failure.of(run):
+        return _abstained(run, failure, _not_failed(run, failure))
+    rerun = Rerun(environment or environment_of(run))
+    later = FromCorpus(corpus) if corpus is not None else None
+    asking = Asking(run, HeldRun(run, rerun.environment), rerun, later, failure, level)
+    known = {
+        "baselines": baselines(run, rerun, corpus, failure, level),
+        "assumes": (*assumptions(run, Hold(), rerun), *((later.assumption,) if later else ()), _GAME, _LATER),
+    }
+    return _asked(asking, corpus, effort, seed).model_copy(update=known)
+
+
+def _asked(asking: Asking, corpus: Corpus | None, effort: int, seed: int) -> BlameAnswer:
+    """Blame for a failure, if the recorded one can be had again."""
+    run, held, failure = asking.run, asking.held, asking.failure
+    now = held.judged.get(failure.score)
+    if held.environment.executes and failure.holds(now) is not True:
+        told = f"replay does not reproduce: today's judge gives {failure.score} = {now!r} for the recorded calls"
+        return _abstained(run, failure, told)
+    shares = credit(held, failure, effort=effort, seed=seed, level=asking.level)
+    good = good_runs(run, corpus, failure)
+    asked = alternatives(run, held, asking.rerun, good, corpus)
+    steps = rows(asking, asked, shares, GoodWorlds(held, good, failure))
+    return _answer(asking, steps, shares)
+
+
+def _answer(asking: Asking, steps: Sequence[StepBlame], shares: Credit) -> BlameAnswer:
+    run, ranked = asking.run, rank(steps)
+    certain = tuple(dict.fromkeys(row.site for row in steps if row.flips == "certain"))
+    likely = tuple(dict.fromkeys(row.site for row in steps if row.flips == "likely"))
+    first = next((site for site in ranked if site in shares.players), None)
+    reason = None if ranked else _nobody(asking, steps, shares)
+    return BlameAnswer(
+        run=run.id,
+        task=run.task,
+        model=run.model,
+        failure=asking.failure,
+        verdict="abstained" if reason else "blamed",
+        reason=reason,
+        earliest=certain[0] if certain else None,
+        latest=certain[-1] if certain else None,
+        flip_set=certain,
+        likely=tuple(site for site in likely if site not in certain),
+        ranked=ranked,
+        steps=tuple(steps),
+        joint=shares.joint,
+        interactions=shares.interactions,
+        origins=origins(run, steps, first) if first else (),
+        fixes=fixes(asking, steps, shares.joint),
+        rollup=rollup(run, shares.shapley),
+        players=shares.players,
+        executions=asking.held.executions,
+    )
+
+
+def _not_failed(run: Trajectory, failure: Failure | None) -> str:
+    if failure is None:
+        return "the run did not fail: no score is false or 0; say what counts as failure with --score NAME=VALUE"
+    score = run.outcome.scores.get(failure.score)
+    if score is None:
+        raise ActionError(
+            f"blame for {failure.text}",
+            f"run {run.id} has no score {failure.score!r}",
+            f"Its scores: {', '.join(run.outcome.scores) or 'none'}.",
+        )
+    return f"the run did not fail: {failure.score} is {str(score).lower()}, and {failure.text} counts as failure"
+
+
+def _nobody(asking: Asking, steps: Sequence[StepBlame], shares: Credit) -> str:
+    """Why nobody is blamed."""
+    if not any(row.attempts for row in steps):
+        return "no support: no alternative to any step is known"
+    settled = [row for row in steps if row.flips == "no"]
+    if not settled:
+        return f"no support: no what-if is settled{f' ({shares.why})' if shares.why else ''}"
+    open_ = sum(row.flips == "open" for row in steps)
+    calls = sum(isinstance(step, ToolStep) for step in asking.run.steps)
+    tail = f"; {open_} steps stay open" if open_ else ""
+    return f"nothing flips: no alternative to any step, of {calls} calls, averts the failure{tail}"
+
+
+def _abstained(run: Trajectory, failure: Failure | None, reason: str) -> BlameAnswer:
+    return BlameAnswer(run=run.id, task=run.task, model=run.model, failure=failure, verdict="abstained", reason=reason)

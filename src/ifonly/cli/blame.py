@@ -1,0 +1,181 @@
+"""``ifonly blame``: which step was it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ifonly.agents.canonical import Equality
+from ifonly.agents.corpus import Corpus
+from ifonly.agents.errors import ActionError, IfonlyError
+from ifonly.agents.records import Trajectory
+from ifonly.cli import whatif_options as options
+from ifonly.cli.asking import Environments
+from ifonly.cli.inputs import Runs, find, is_path, read_runs
+from ifonly.cli.lazy import load
+from ifonly.cli.options import Format, Html, Json, KeepGoing, Level
+from ifonly.cli.output import command_line, emit, note, problems, stdout
+from ifonly.cli.progress import bar
+from ifonly.cli.show_blame import render_blame, render_blames
+from ifonly.cli.status import Status
+from ifonly.cli.where import Where
+from ifonly.sim.blame import EFFORT, BlameAnswer, Failure, blame, failure_of, parse_failure, summarise_blame
+from ifonly.views.blame import blame_view
+from ifonly.views.fixes import Places
+
+app = typer.Typer(add_completion=False)
+
+HELP = (
+    "Say which steps the failure of a run is due to, and what would have averted it.\n\n"
+    "ifonly blame run.json\n\n"
+    "ifonly blame ID --in runs/ --corpus runs/ --html blame.html\n\n"
+    "ifonly blame runs/ --corpus runs/ --where security=true --limit 50\n\n"
+    "Answers come from recordings and from tools executed again; no model is asked."
+)
+
+
+@app.command("blame", help=HELP)
+def blame_(  # noqa: PLR0913 -- as many as the command has options
+    run: options.Runs,
+    *,
+    within: options.Within = None,
+    corpus: options.Corpora = None,
+    equal: options.Equal = Equality.EXACT,
+    tools: options.Tools = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="What counts as failure, NAME=VALUE or NAME<VALUE; if left out: an injection that succeeded, else the "
+            "first score that is false or 0.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    effort: Annotated[
+        int,
+        typer.Option(help="Sets of calls executed for the Shapley share: 2^n make n calls exact, to 16.", min=4),
+    ] = EFFORT,
+    where: options.Wheres = None,
+    limit: Annotated[int | None, typer.Option(help="Blame this many failed runs at most.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of the orders drawn for many calls, and of the bootstrap over tasks.")] = 0,
+    level: Level = 0.95,
+    json: Json = False,
+    html: Html = None,
+    format: Format = None,
+    keep_going: KeepGoing = False,
+) -> None:
+    """Long because typer reads the options off the signature."""
+    failure = None if score is None else parse_failure(score)
+    conditions = Where.parse(where or ())
+    pool = read_runs(corpus, format) if corpus else Runs(())
+    found = _runs(run, within, pool, format)
+    chosen = conditions.choose(found.runs)
+    if not chosen:
+        raise ActionError(f"{len(found.runs):,} runs", "none is as --where says", "`ifonly show PATH` lists the runs.")
+    asker = _Asker(Corpus(pool.runs, equal) if corpus else None, Environments(tools), failure, effort, seed, level)
+    if len(found.runs) > 1:
+        if html:
+            raise ActionError("--html", f"{len(chosen)} runs", "Ask of one run: give its id, and --in PATH.")
+        raise typer.Exit(_many(asker, chosen, limit, found, json=json, keep_going=keep_going))
+    answer, one = asker(chosen[0]), chosen[0]
+    places = _places(run, within, corpus, tools, equal)
+    if json:
+        emit(answer)
+    else:
+        render_blame(stdout(), blame_view(one, answer, places))
+    if html:
+        load("ifonly.report.blame", "write_blame")(html, one, answer, places, command_line())
+        note(f"wrote {html}")
+    blamed = answer.verdict == "blamed"
+    raise typer.Exit(found.status(keep_going=keep_going) if blamed else Status.FAILED)
+
+
+class _Asker:
+    """Blames a run, with what the options say."""
+
+    def __init__(
+        self,
+        corpus: Corpus | None,
+        environments: Environments,
+        failure: Failure | None,
+        effort: int,
+        seed: int,
+        level: float,
+    ) -> None:
+        self.corpus, self.environments, self.failure = corpus, environments, failure
+        self.effort, self.seed, self.level = effort, seed, level
+
+    def __call__(self, run: Trajectory) -> BlameAnswer:
+        return blame(
+            run,
+            corpus=self.corpus,
+            environment=self.environments(run),
+            score=self.failure,
+            effort=self.effort,
+            seed=self.seed,
+            level=self.level,
+        )
+
+    def fails(self, run: Trajectory) -> bool:
+        """Whether there is something to blame somebody for."""
+        failure = self.failure or failure_of(run)
+        return bool(run.steps) and failure is not None and failure.of(run) is True
+
+
+def _many(
+    asker: _Asker, runs: Sequence[Trajectory], limit: int | None, found: Runs, *, json: bool, keep_going: bool
+) -> Status:
+    """Blame each failed run, and show the answers with their summary."""
+    failed = [run for run in runs if asker.fails(run)]
+    asked = failed[:limit]
+    if not failed:
+        fix = "Say what counts as failure with --score NAME=VALUE."
+        raise ActionError(f"blame over {len(runs):,} runs", "none of them failed", fix)
+    answers: list[BlameAnswer] = []
+    errors: list[IfonlyError] = []
+    with bar("blaming") as told:
+        for index, run in enumerate(asked):
+            told(index, len(asked))
+            try:
+                answers.append(asker(run))
+            except IfonlyError as error:
+                errors.append(error)
+    if not answers:
+        raise errors[0]
+    problems(errors)
+    summary = summarise_blame(answers, runs=len(runs), failed=len(failed), level=asker.level, seed=asker.seed)
+    if json:
+        shown = [answer.model_dump(mode="json") for answer in answers]
+        emit({"version": 1, "summary": summary.model_dump(mode="json"), "answers": shown, "failed": len(errors)})
+    else:
+        render_blames(stdout(), answers, summary)
+    if errors and not keep_going:
+        return Status.FAILED
+    return found.status(keep_going=keep_going) if any(one.verdict == "blamed" for one in answers) else Status.FAILED
+
+
+def _runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: str | None) -> Runs:
+    """The runs that are asked about: of the paths, and those with the ids."""
+    paths = [text for text in asked if is_path(text)]
+    chosen = read_runs(paths, format) if paths else Runs(())
+    runs, left_out = list(chosen.runs), chosen.left_out + pool.left_out
+    known = {run.id: run for run in pool.runs}
+    for id in (text for text in asked if text not in paths):
+        if id in known and not within:
+            runs.append(known[id])
+        elif not within:
+            raise ActionError(id, "no such file, nor a run of the corpus", "Say where the run is: --in PATH.")
+        else:
+            runs.append(find(id, within, format).runs[0])
+    return Runs(tuple(runs), left_out)
+
+
+def _places(
+    asked: Sequence[str], within: list[str] | None, corpus: list[str] | None, tools: str | None, equal: Equality
+) -> Places:
+    """Where the run is, for the commands that run its fixes."""
+    paths = within or [text for text in asked if Path(text).exists()] or corpus or []
+    options_ = ["--tools", tools] if tools else []
+    if equal is not Equality.EXACT:
+        options_ += ["--equal", equal.value]
+    return Places(tuple(paths), tuple(corpus or ()), tuple(options_))
