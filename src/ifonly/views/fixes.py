@@ -1,0 +1,92 @@
+"""Fixes as screens show them: in words, and as the command that runs them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ifonly.agents.actions import DropAction, EnvironmentAction
+from ifonly.views.actions import question
+from ifonly.views.scores import estimate_text, number
+
+if TYPE_CHECKING:
+    from ifonly.agents.records import Trajectory
+    from ifonly.sim.blame.answers import BlameAnswer, Fix
+
+__all__ = ["FixView", "Places", "fix_view"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the runs are, as options of the commands that are to be typed.
+
+    Args:
+        within: paths in which the run is found by its id.
+        corpus: paths of the runs that replies are taken from.
+        options: others that the answer rests on.
+    """
+
+    within: tuple[str, ...] = ()
+    corpus: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FixView:
+    """One fix: in words, with what it does, and as a command."""
+
+    question: str
+    necessity: str
+    others: tuple[str, ...]
+    cost: str
+    command: str
+
+
+def fix_view(run: Trajectory, answer: BlameAnswer, fix: Fix, places: Places) -> FixView:
+    """A fix as it is shown.
+
+    Args:
+        run: the recorded run.
+        answer: the answer that the fix is of.
+        fix: the actions, and what they do.
+        places: where the runs are.
+    """
+    others = []
+    for name, score in fix.others.items():
+        boolean = isinstance(run.outcome.scores.get(name), bool)
+        others.append(f"{name}: {estimate_text(score, boolean=boolean)}")
+    pn = fix.necessity
+    ends = f" (between {number(pn.low)} and {number(pn.high)} at {number(100 * pn.level)} %)"
+    return FixView(
+        question=_asked(fix, run),
+        necessity=f"PN {number(pn.value or 0.0)}" + (" (exact)" if pn.low == pn.high else ends),
+        others=tuple(others),
+        cost=f"{fix.calls} model calls, {fix.cost:.2f} US dollars",
+        command=shlex.join(_command(answer, fix, places)),
+    )
+
+
+def _asked(fix: Fix, run: Trajectory) -> str:
+    only = fix.actions[0]
+    silent = isinstance(only, DropAction) and any(s.site == only.site and s.kind == "model" for s in run.steps)
+    return f"If only {only.site} had said nothing" if silent and len(fix.actions) == 1 else question(fix.actions, run)
+
+
+def _command(answer: BlameAnswer, fix: Fix, places: Places) -> list[str]:
+    """The what-if that anybody can run; clean results and single drops in their short form."""
+    asked = ["ifonly", "whatif", answer.run]
+    for path in places.within:
+        asked += ["--in", path]
+    cleaned = [one.action for row in answer.steps for one in row.attempts if one.source == "clean"]
+    only = fix.actions[0] if len(fix.actions) == 1 else None
+    if isinstance(only, DropAction):
+        asked += ["--at", only.site, "--drop"]
+    elif only is not None and only in cleaned:
+        asked += ["--clean"] if isinstance(only, EnvironmentAction) else ["--at", only.site, "--clean"]
+    else:
+        for action in fix.actions:
+            asked += ["--action", json.dumps(action.model_dump(mode="json"))]
+    asked += [part for path in places.corpus if fix.continuation == "corpus" for part in ("--corpus", path)]
+    return [*asked, "--continue", fix.continuation, *places.options]
