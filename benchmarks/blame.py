@@ -90,7 +90,7 @@ def judged(run: Trajectory, answer: BlameAnswer) -> dict[str, Any]:
     first = next((site for site in answer.ranked if site in answer.players), None)
     carrying = carriers(run, first)
     named = [one for one in answer.origins if one.named and not one.site.startswith("environment/")]
-    by_effect = [one for one in named if "effect" in one.evidence]
+    by_effect = [one for one in named if {"effect", "only way"} & set(one.evidence)]
     return {
         "run": run.id,
         "task": run.task,

@@ -17,6 +17,7 @@ __all__ = [
     "Baselines",
     "BlameAnswer",
     "BlameVerdict",
+    "Evidence",
     "Fix",
     "Flips",
     "Interaction",
@@ -35,7 +36,10 @@ Source = Literal["drop", "clean", "re-executed", "recorded reply", "other model"
 
 Flips = Literal["certain", "likely", "jointly", "no", "open"]
 """Whether changing a step averts the failure: settled (exact, or surviving the correction for many questions); more
-probable than not on the recorded draws; only together with another step; not; not settled."""
+probable than not on the recorded draws; only together with others (it has a share); not; not settled."""
+
+Evidence = Literal["effect", "only way", "injection", "arguments"]
+"""What ties a result to a blamed call: see `Origin`."""
 
 BlameVerdict = Literal["blamed", "abstained"]
 """Whether there is somebody to blame; if not, `BlameAnswer.reason` says why."""
@@ -141,21 +145,22 @@ class Origin(_Answer):
     Attributes:
         site: of the result; ``environment/0`` for the first state.
         leads_to: the call it led to.
-        evidence: ``effect`` (without it the failure is more probably averted than not), ``injection`` (executed with
-            and without the injection, its results differ), ``arguments`` (what the injection put there is what the
-            call was made with).
+        evidence: ``effect`` (without it the failure is more probably averted than not), ``only way`` (that is so of
+            the whole injection, which reached the agent by this result alone), ``injection`` (executed with and
+            without the injection, its results differ), ``arguments`` (what the injection put there is what the call
+            was made with).
         effect: P(averted), had it been clean; None where that was not asked.
     """
 
     site: str
     leads_to: str
-    evidence: tuple[Literal["effect", "injection", "arguments"], ...]
+    evidence: tuple[Evidence, ...]
     effect: Estimate | None = None
 
     @property
     def named(self) -> bool:
         """Whether this is evidence enough to name it as the cause."""
-        return "effect" in self.evidence or "arguments" in self.evidence
+        return bool({"effect", "only way", "arguments"} & set(self.evidence))
 
 
 class Fix(_Answer):

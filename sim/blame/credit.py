@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ifonly.agents.records import Trajectory
+    from ifonly.scm.joint_causes import Question
     from ifonly.sim.blame.failure import Failure
     from ifonly.sim.blame.held import HeldRun
 
@@ -40,6 +41,8 @@ _SHOWN = 10
 """Interactions that are told, at most."""
 _TRIPLES = 500
 """Triples of calls that are gone through, where no pair averts the failure."""
+_MANY = 8
+"""Calls of a set that is found by sparing one after another, at most: all its parts are gone through."""
 _STILL = " (what it did)"
 
 
@@ -163,6 +166,20 @@ def _joint(held: HeldRun, failure: Failure, players: Sequence[str]) -> tuple[Joi
     found = joint_causes(happens, actual, others, size=2, witness=1, pool=pool)
     if not found and comb(len(players), 3) <= _TRIPLES:
         found = joint_causes(happens, actual, others, size=3, witness=1, pool=pool)
+    if not found and 3 < len(least := _least(happens, players)) <= _MANY:  # noqa: PLR2004 -- smaller sets were tried
+        found = joint_causes(happens, actual, dict.fromkeys(least, (None,)), size=len(least), witness=1, pool=pool)
     return tuple(
         JointBlame(sites=one.sites, kind=one.kind, causes=tuple(flip.sites[0] for flip in one.causes)) for one in found
     )
+
+
+def _least(happens: Question, players: Sequence[str]) -> tuple[str, ...]:
+    """A minimal set whose omission averts the failure, found by sparing one call after another; none if all do not."""
+    dropped = list(players)
+    if happens(dict.fromkeys(dropped)):
+        return ()
+    for site in players:
+        fewer = [other for other in dropped if other != site]
+        if not happens(dict.fromkeys(fewer)):
+            dropped = fewer
+    return tuple(dropped)

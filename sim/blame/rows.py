@@ -26,7 +26,7 @@ __all__ = ["rank", "rows"]
 
 _HALF = 0.5
 _ROUNDING = 1e-9
-_STATUS: Mapping[Flips, int] = {"certain": 0, "jointly": 1, "likely": 2, "no": 3, "open": 4}
+_TIER: Mapping[Flips, int] = {"certain": 0, "jointly": 0, "likely": 1, "no": 2, "open": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def rows(
     }
     corrected = dict(zip(drawn, adjusted(list(drawn.values())), strict=True))
     together = {site for one in credit.joint if len(one.sites) > 1 for site in one.sites}
+    together |= {site for site, share in credit.shapley.items() if (share.value or 0.0) > _ROUNDING}
     return tuple(
         _finished(asking, row, corrected.get(index), credit, good, jointly=row.site in together)
         for index, row in enumerate(raw)
@@ -71,22 +72,23 @@ def rows(
 
 
 def rank(steps: Sequence[StepBlame]) -> tuple[str, ...]:
-    """The sites by blame: certain before joint before likely; then acts before conditions; then by share and order.
+    """The sites by blame: what averts it for certain or has a share, then what is likely to; acts before conditions.
 
-    Acts are calls, and replies that make none. A reply that makes calls stands after them: they are what it did.
+    Acts are calls, and replies that make none; they are ordered by share. A reply that makes calls stands after them:
+    they are what it did.
     """
 
     def key(pair: tuple[int, StepBlame]) -> tuple[int, int, float, int]:
         index, row = pair
         act = 0 if row.part == "call" or (row.part == "reply" and row.made is None) else 1 if row.part == "reply" else 2
-        return _STATUS[row.flips], act, -_size(row), index
+        return _TIER[row.flips], act, -_size(row), index
 
     blamed = [(index, row) for index, row in enumerate(steps) if _blamed(row)]
     return tuple(dict.fromkeys(row.site for _, row in sorted(blamed, key=key)))
 
 
 def _blamed(row: StepBlame) -> bool:
-    return row.flips in ("certain", "jointly", "likely") or (row.shapley is not None and _size(row) > _ROUNDING)
+    return row.flips in ("certain", "jointly", "likely")
 
 
 def _size(row: StepBlame) -> float:

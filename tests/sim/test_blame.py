@@ -158,6 +158,20 @@ def test_two_calls_overdetermine():
     assert answer.verdict == "blamed"
 
 
+def test_many_calls_overdetermine_and_come_first_all_the_same():
+    """Four calls, each enough: only all of them together avert it; each has a quarter, and is blamed."""
+    shed = unless("burn")
+    answer = blame(record(shed, [["look"], ["burn", "burn"], ["burn", "burn"], "Done."]), environment=shed)
+    burning = tuple(f"burn/{i}" for i in range(4))
+    assert answer.flip_set == ()
+    assert [(one.sites, one.kind) for one in answer.joint] == [(burning, "overdetermination")]
+    assert [len(one.actions) for one in answer.fixes] == [4]
+    assert answer.ranked[:4] == burning
+    assert [shares(answer)[site] for site in burning] == [pytest.approx(0.25)] * 4
+    assert {row(answer, site).flips for site in burning} == {"jointly"}
+    assert row(answer, "look/0").flips == "no"
+
+
 def test_two_calls_are_both_needed():
     shed = Shed(lambda shed, _: not {"fuse", "gas"} <= set(shed.made))
     answer = blame(record(shed, [["fuse", "gas"], "Done."]), environment=shed)
@@ -314,6 +328,7 @@ def test_the_guilty_call_comes_first_and_its_origin_is_named(inbox):
     named = [one.site for one in inbox.origins if one.named]
     assert "read_mail/0" in named
     assert [one.effect.value for one in inbox.origins] == [1, 1]
+    assert inbox.origins[1].evidence == ("effect", "only way", "injection", "arguments")
     assert row(inbox, "send_money/0").sufficiency.value == 1
 
 

@@ -22,7 +22,7 @@ __all__ = ["FLIPS", "NOTHING", "BarView", "BlameView", "CreditView", "blame_view
 
 FLIPS = {
     "certain": "changing it averts the failure: exact, or still so after correction for all steps that were asked",
-    "jointly": "changing it averts the failure only together with another call",
+    "jointly": "changing it averts the failure only together with other calls",
     "likely": "more recorded draws avert the failure than not; too few to be certain",
     "no": "changing it averts nothing",
     "open": "the log does not settle what changing it would have done",
@@ -256,6 +256,7 @@ def _interaction(sites: tuple[str, str], value: Estimate) -> str:
 def _origin(one: Origin) -> str:
     words = {
         "effect": "without it the failure is averted more probably than not",
+        "only way": "without the injection the failure is averted, and it came by this result alone",
         "injection": "it carried the injection",
         "arguments": f"what the injection put there is what {one.leads_to} was made with",
     }
