@@ -1,4 +1,4 @@
-"""``ifonly bench``: estimators held against worlds whose truth is known."""
+"""``ifonly bench credit``: which step was it, where the truth is known."""
 
 import time
 from pathlib import Path
@@ -15,9 +15,7 @@ from ifonly.cli.progress import bar
 from ifonly.scenarios.credit.bench import REGIMES, Row, credit_rows, drawn_world, shipped_world
 from ifonly.views.scores import number
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Hold estimators against worlds whose truth is known."
-)
+app = typer.Typer(add_completion=False)
 
 _TITLES = {
     "top1": "top-1",
@@ -33,11 +31,6 @@ _TITLES = {
     "calls_most": "most",
     "cpu_ms": "CPU ms",
 }
-
-
-@app.callback()
-def _group() -> None:
-    """Hold estimators against worlds whose truth is known."""
 
 
 @app.command()

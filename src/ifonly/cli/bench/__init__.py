@@ -1,0 +1,27 @@
+"""``ifonly bench``: estimators held against worlds and labels whose truth is known."""
+
+from typing import ClassVar
+
+import typer
+
+from ifonly.cli.lazy import LazyGroup, later
+
+COMMANDS = {
+    "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
+}
+
+
+class _Benches(LazyGroup):
+    """The benchmarks of this package."""
+
+    later: ClassVar = {name: later(f"ifonly.cli.bench.{name}", text) for name, text in COMMANDS.items()}
+
+
+app = typer.Typer(
+    cls=_Benches, add_completion=False, no_args_is_help=True, help="Hold estimators against what is known to be true."
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Hold estimators against what is known to be true."""
