@@ -6,4 +6,8 @@ V(pi) = E[sum over a of pi(a | X) r(X, a)].
 
 - `logged`: the log as arrays, checked
 - `value`: an estimated value with its influence function, and the intervals it gives
+- `evaluation`: a log under a target policy, perhaps with a reward model: what the estimators take
+- `weighting`: `naive`, `ipw`, `snipw`; `doubly_robust`: `dm`, `dr`, `sndr`, `switch_dr`, `dr_os`
+- `bootstrap`: the cluster bootstrap of any of them
+- `nuisance`: cross-fitted reward models and propensities
 """

@@ -28,6 +28,8 @@ class Value:
             for sample averages and ratios of such.
         weights: importance weights behind it, shape (n,); None where it weighs nothing.
         clusters: group of each round, or None: each is its own.
+        normalised: the part of `influence` whose denominator is the mean weight, shape (n,), for estimators that divide
+            by it; None for plain means. The bootstrap resamples the denominator with it.
     """
 
     estimator: str
@@ -35,6 +37,7 @@ class Value:
     influence: Floats
     weights: Floats | None = None
     clusters: Ints | None = None
+    normalised: Floats | None = None
 
     @property
     def standard_error(self) -> float:
