@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,27 @@ class Logged:
     def __len__(self) -> int:
         """How many rounds there are."""
         return len(self.rewards)
+
+    def take(self, rows: Ints) -> Logged:
+        """The log of these rounds alone.
+
+        Args:
+            rows: indices, shape (m,).
+        """
+
+        def part(array: NDArray[Any] | None) -> Any:
+            return None if array is None else array[rows]
+
+        return Logged(
+            self.actions[rows],
+            self.rewards[rows],
+            self.arms,
+            part(self.propensities),
+            part(self.behaviour),
+            part(self.contexts),
+            part(self.clusters),
+            part(self.times),
+        )
 
     @cached_property
     def chances(self) -> Floats:
