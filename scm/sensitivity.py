@@ -6,7 +6,7 @@ from math import isfinite, sqrt
 
 from ifonly.scm.errors import NotApplicable
 
-__all__ = ["e_value"]
+__all__ = ["e_value", "robustness_value"]
 
 
 def e_value(ratio: float, limit: float | None = None) -> float:
@@ -29,3 +29,23 @@ def e_value(ratio: float, limit: float | None = None) -> float:
     nearest = ratio if limit is None else limit
     strength = nearest if ratio >= 1 else 1 / nearest
     return strength + sqrt(strength * (strength - 1)) if strength > 1 else 1.0
+
+
+def robustness_value(t: float, freedom: float, share: float = 1.0) -> float:
+    """Return the robustness value RV_q = (sqrt(f^4 + 4 f^2) - f^2) / 2, with f = q |t| / sqrt(degrees of freedom).
+
+    An unmeasured cause that explains this share of what is left of the variance of both action and outcome would take
+    away the share q of a linear effect (Cinelli and Hazlett 2020, "Making sense of sensitivity", JRSS B 82:39).
+
+    Args:
+        t: the effect over its standard error.
+        freedom: residual degrees of freedom, positive.
+        share: q, of the effect that is to be explained away; 1: all.
+
+    Raises:
+        NotApplicable: if the numbers are none of this kind.
+    """
+    if not (isfinite(t) and isfinite(freedom) and freedom > 0 and share > 0):
+        raise NotApplicable(f"need a finite t, and positive degrees of freedom and share, got {t}, {freedom}, {share}")
+    square = (share * t) ** 2 / freedom
+    return (sqrt(square * square + 4 * square) - square) / 2

@@ -1,0 +1,142 @@
+"""Whether a log can speak of a policy at all: how much of what the policy would do was ever tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.stats import genpareto
+
+from ifonly.scm.intervals import effective_size
+
+if TYPE_CHECKING:
+    from ifonly.scm.policy.evaluation import Evaluation
+    from ifonly.scm.policy.logged import Floats
+
+__all__ = ["Support", "pareto_k", "support", "untried"]
+
+_RARE = 0.01
+"""A chance below this counts as none: one round in a hundred."""
+_SOME, _MUCH = 0.001, 0.05
+"""Untried mass that is worth a word, and that forbids a point value."""
+_FEW, _THIN = 10.0, 100.0
+"""Effective rounds below which there is no value, and below which it is thin."""
+_HEAVY = 0.7
+"""Pareto's k above which a mean of weights does not settle (Vehtari et al. 2024, section 3)."""
+_TAIL = 20
+"""Weights that a tail takes, at least."""
+
+
+class Support(BaseModel):
+    """What a log knows of a policy.
+
+    Attributes:
+        rounds: in the log.
+        matching: rounds whose logged action has a chance under the policy.
+        effective: effective rounds behind a weighted mean (Kish 1965).
+        largest: the largest weight, as a share of all.
+        pareto_k: shape of the tail of the weights (see `pareto_k`); None where too few rounds carry weight.
+        never: of each arm that was never logged, the share of what the policy does that falls on it.
+        untried: share of what the policy does that the log hardly ever did there: arms never logged, or logged with a
+            chance below .01 (where the chances of all arms are known).
+        verdict: fine; thin: a value with a wide or doubtful interval; none: bounds only.
+        why: the reason, in words; empty where it is fine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rounds: int
+    matching: int
+    effective: float
+    largest: float
+    pareto_k: float | None
+    never: dict[str, float]
+    untried: float
+    verdict: Literal["fine", "thin", "none"]
+    why: str
+
+
+def support(evaluation: Evaluation, behaviour: Floats | None = None) -> Support:
+    """Return what the log knows of the policy.
+
+    Args:
+        evaluation: the log under the policy; with propensities.
+        behaviour: chances of all arms, shape (n, K), logged or fitted; the log's own, if None.
+
+    Raises:
+        NotApplicable: if the log has no propensities.
+    """
+    log, weights, policy = evaluation.log, evaluation.weights, evaluation.policy
+    seen = np.bincount(log.actions, minlength=len(log.arms)) > 0
+    mass = policy.mean(0)
+    missing = float((policy * untried(evaluation, behaviour)).sum(1).mean())
+    size, total = effective_size(weights), float(weights.sum())
+    largest = float(weights.max()) / total if total > 0 else 1.0
+    k = pareto_k(weights)
+    verdict, why = _verdict(missing, size, k)
+    return Support(
+        rounds=len(log),
+        matching=int((weights > 0).sum()),
+        effective=size,
+        largest=largest,
+        pareto_k=k,
+        never={arm: float(mass[i]) for i, arm in enumerate(log.arms) if not seen[i] and mass[i] > 0},
+        untried=missing,
+        verdict=verdict,
+        why=why,
+    )
+
+
+def untried(evaluation: Evaluation, behaviour: Floats | None = None) -> Floats:
+    """Return 1 where an arm was hardly ever taken in such a round, else 0: shape (n, K).
+
+    Args:
+        evaluation: the log under the policy.
+        behaviour: chances of all arms, shape (n, K); the log's own, if None. Where neither is known, an arm counts as
+            tried if it was ever taken.
+    """
+    log = evaluation.log
+    known = log.behaviour if behaviour is None else behaviour
+    never = np.bincount(log.actions, minlength=len(log.arms)) == 0
+    if known is None:
+        return np.broadcast_to(never.astype(float), (len(log), len(log.arms)))
+    return ((known < _RARE) | never).astype(float)
+
+
+def pareto_k(weights: Floats) -> float | None:
+    """Return the shape k of a generalised Pareto law fitted to the largest weights: moments above 1 / k do not exist.
+
+    The tail holds min(n / 5, 3 sqrt(n)) weights (Vehtari, Simpson, Gelman, Yao and Gabry 2024, "Pareto smoothed
+    importance sampling", section 2); fitted by maximum likelihood. None where fewer than 20 lie above the threshold.
+
+    Args:
+        weights: shape (n,), at least 0.
+    """
+    n = len(weights)
+    size = int(min(n / 5, 3 * np.sqrt(n)))
+    ordered = np.sort(weights)
+    if size < _TAIL or not ordered[-1] > 0:
+        return None
+    threshold = ordered[-size - 1]
+    tail = ordered[-size:] - threshold
+    tail = tail[tail > 1e-9 * ordered[-1]]
+    if len(tail) < _TAIL:
+        return None
+    shape, _, _ = genpareto.fit(tail, floc=0.0)
+    return float(shape)
+
+
+def _verdict(missing: float, size: float, k: float | None) -> tuple[Literal["fine", "thin", "none"], str]:
+    if missing > _MUCH:
+        return "none", f"{missing:.1%} of what the policy does was never or hardly ever tried there"
+    if size < _FEW:
+        return "none", f"only {size:.1f} effective rounds speak of the policy"
+    words = []
+    if missing > _SOME:
+        words.append(f"{missing:.1%} of what the policy does was never or hardly ever tried there")
+    if size < _THIN:
+        words.append(f"only {size:.0f} effective rounds speak of the policy")
+    if k is not None and k > _HEAVY:
+        words.append(f"a few rounds carry the weight (Pareto k {k:.2f})")
+    return ("thin", "; ".join(words)) if words else ("fine", "")
