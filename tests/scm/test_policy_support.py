@@ -21,6 +21,7 @@ from ifonly.scm.policy.support import pareto_k, support
 from ifonly.scm.policy.weighting import snipw
 from ifonly.scm.sensitivity import e_value, robustness_value
 
+MANY = 1_000  # as many copies: at a level of one half their limits are the bounds themselves
 FILE = Path(__file__).resolve().parents[3] / "shared" / "known_answers.json"
 
 
@@ -39,7 +40,7 @@ def drawn(seed, n=400, arms=2):
 
 def test_the_natural_bounds_of_the_known_answer():
     """P(x0,y0) = .2, P(x0,y1) = .3, P(x1,y0) = .1, P(x1,y1) = .4: the effect lies in [-.4, .6]."""
-    log = log_of([0] * 5 + [1] * 5, [0, 0, 1, 1, 1, 0, 1, 1, 1, 1])
+    log = log_of(([0] * 5 + [1] * 5) * MANY, [0, 0, 1, 1, 1, 0, 1, 1, 1, 1] * MANY)
     one, other = (
         natural_bounds(Evaluation.of(log, policy), 0, 1, level=0.5 + 1e-9) for policy in ([0.0, 1.0], [1.0, 0.0])
     )
@@ -65,7 +66,7 @@ def test_limits_are_wider_than_bounds_and_cover():
 
 
 def test_what_was_never_tried_is_bounded():
-    log = log_of([0, 0, 1, 1], [1, 0, 1, 1], [0.5] * 4, arms=("a", "b", "c"))
+    log = log_of([0, 0, 1, 1] * MANY, [1, 0, 1, 1] * MANY, [0.5] * 4 * MANY, arms=("a", "b", "c"))
     evaluation = Evaluation.of(log, [0.5, 0.2, 0.3])
     found = support(evaluation)
     assert found.never == {"c": 0.3}
@@ -147,7 +148,7 @@ def test_no_hidden_cause_leaves_the_self_normalised_value():
 
 
 def hidden_world(seed, strength, n=4_000):
-    """A hidden U moves choice (odds by sqrt(strength) each way) and reward; believed chances of .5; E[r | do(a)] = .5."""
+    """A hidden U moves the choice (odds by sqrt(strength) each way) and the reward; E[r | do(a)] = .5 for both arms."""
     generator = np.random.default_rng(seed)
     u = generator.random(n) < 0.5
     chance = np.where(u, np.sqrt(strength), 1 / np.sqrt(strength))
