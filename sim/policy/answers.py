@@ -1,0 +1,155 @@
+"""The shape of answers on policies: what `--json`, Python and the page show alike. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ifonly.scm.estimate import Estimate
+from ifonly.scm.policy.support import Support
+from ifonly.sim.policy.targets import Target
+
+__all__ = [
+    "DesignedPolicy",
+    "LogSummary",
+    "NegativeControl",
+    "PolicyAnswer",
+    "PolicyReport",
+    "Propensities",
+    "Sensitivity",
+]
+
+Propensities = Literal["logged", "declared", "fitted"]
+"""Where the chances of the logged actions come from."""
+
+PolicyVerdict = Literal["answered", "thin support", "bounds only"]
+"""Whether the log settles the value; with a doubtful interval; or bounds it alone."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSummary(_Answer):
+    """The log that answers rest on.
+
+    Attributes:
+        rounds: decisions.
+        groups: independent groups of them.
+        arms: of each arm, its share and its mean reward in the log: what a naive analysis compares.
+        propensities: where they come from.
+        context: features that choice and reward are adjusted for.
+        left_out: runs without such a choice, with an error, or without steps.
+    """
+
+    rounds: int
+    groups: int
+    arms: dict[str, tuple[float, float | None]]
+    propensities: Propensities
+    context: tuple[str, ...]
+    left_out: int = 0
+
+
+class Sensitivity(_Answer):
+    """How much an unmeasured cause would have to do.
+
+    Attributes:
+        bounds: on the value, by the factor Gamma by which odds of choices may be wrong (marginal sensitivity model).
+        breaking: the Gamma at which the policy may be no better, or no worse, than what was done; None: beyond 1,000.
+        e_value: of the ratio of both means, where rewards are 0 and 1: the risk ratio that an unmeasured cause must
+            have with choice and reward to explain it away.
+        robustness: share of the remaining variance of choice and reward that it would have to explain.
+    """
+
+    bounds: dict[str, Estimate]
+    breaking: float | None
+    e_value: float | None = None
+    robustness: float | None = None
+
+
+class NegativeControl(_Answer):
+    """A column that the choice cannot have moved, valued as if it were the reward: it should not differ.
+
+    Attributes:
+        column: its name.
+        difference: its value under the policy less its mean.
+        p_value: of no difference.
+    """
+
+    column: str
+    difference: Estimate
+    p_value: float
+
+
+class PolicyAnswer(_Answer):
+    """What a policy would have been worth.
+
+    Attributes:
+        target: the policy.
+        logging: mean reward of the log: the value of what was done.
+        value: the estimate to quote; bounds where there is no support.
+        estimator: that gave it.
+        estimates: of all estimators.
+        change: value less `logging`, paired round by round; None where there are bounds only.
+        cost: mean cost of a round under the policy; None where costs are not known.
+        seconds: mean duration; None where it is not known.
+        support: what the log knows of the policy.
+        bounds: on the value, by what they assume: ``support`` (only where the log is silent), ``nothing`` (of choices).
+        sensitivity: to unmeasured causes; None where there are bounds only.
+        controls: negative controls.
+        verdict: whether the log settles it.
+        assumes: what `value` rests on.
+    """
+
+    target: Target
+    logging: Estimate
+    value: Estimate
+    estimator: str
+    estimates: dict[str, Estimate]
+    change: Estimate | None
+    cost: Estimate | None = None
+    seconds: Estimate | None = None
+    support: Support
+    bounds: dict[str, Estimate] = Field(default_factory=dict)
+    sensitivity: Sensitivity | None = None
+    controls: tuple[NegativeControl, ...] = ()
+    verdict: PolicyVerdict
+    assumes: tuple[str, ...]
+
+
+class DesignedPolicy(_Answer):
+    """A point of the front of quality against cost.
+
+    Attributes:
+        budget: that it was designed for; None of a policy that was not.
+        target: the policy.
+        value: of the procedure that learned it, on folds that it did not see.
+        cost: of the same.
+        seconds: of the same; None where it is not known.
+        dominated: whether another point is at least as good in all, and better in one.
+    """
+
+    budget: float | None
+    target: Target
+    value: Estimate
+    cost: Estimate
+    seconds: Estimate | None = None
+    dominated: bool
+
+
+class PolicyReport(_Answer):
+    """All that one question asks of a log.
+
+    Attributes:
+        log: what was there.
+        answers: one for each target.
+        pareto: the front, cheapest first; empty where no design was asked for.
+        assumes: what the front rests on.
+    """
+
+    version: Literal[1] = 1
+    log: LogSummary
+    answers: tuple[PolicyAnswer, ...] = ()
+    pareto: tuple[DesignedPolicy, ...] = ()
+    assumes: tuple[str, ...] = ()

@@ -1,0 +1,223 @@
+"""What policies would have been worth, from a log alone: every estimator, support, bounds and sensitivity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr
+
+from ifonly.scm.draw import Draw
+from ifonly.scm.policy.bootstrap import bootstrap
+from ifonly.scm.policy.bounds import natural_bounds, support_bounds
+from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
+from ifonly.scm.policy.evaluation import Evaluation
+from ifonly.scm.policy.front import priced_value
+from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
+from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
+from ifonly.scm.policy.support import support
+from ifonly.scm.policy.value import Value
+from ifonly.scm.policy.weighting import ipw, naive, snipw
+from ifonly.scm.sensitivity import e_value, robustness_value
+from ifonly.sim.policy.answers import LogSummary, NegativeControl, PolicyAnswer, Propensities, Sensitivity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ifonly.agents.tables import Table
+    from ifonly.scm.estimate import Estimate
+    from ifonly.scm.policy.logged import Floats, Ints, Logged
+    from ifonly.sim.policy.decisions import Decisions
+    from ifonly.sim.policy.targets import Target
+
+__all__ = ["GAMMAS", "Valuing", "summarise_log"]
+
+GAMMAS = (1.25, 1.5, 2.0, 3.0)
+"""Factors by which odds of logged choices may be wrong, that bounds are shown for."""
+
+_CLIP = 20.0
+"""Weights above this are clipped, switched or shrunk by the estimators that do so."""
+_BEST = "sndr"
+_INSIDE = "What moved both choice and reward is in the context, or in the propensities."
+_LIKE = "Decisions to come are like the logged ones, and one decision does not change the next."
+
+
+@dataclass(frozen=True, eq=False)
+class Valuing:
+    """Values policies on one log; nuisances are fitted once, at first use.
+
+    Attributes:
+        decisions: the log.
+        table: its rows, which rules read.
+        propensities: where they come from; ``fitted`` fits them.
+        level: coverage of intervals.
+        seed: of folds and of the bootstrap.
+        controls: columns that the choice cannot have moved.
+        span: smallest and largest reward there can be; those seen, if None.
+        gammas: that sensitivity bounds are given for.
+    """
+
+    decisions: Decisions
+    table: Table
+    propensities: Propensities = "logged"
+    level: float = 0.95
+    seed: int = 0
+    controls: tuple[str, ...] = ()
+    span: tuple[float, float] | None = None
+    gammas: tuple[float, ...] = field(default=GAMMAS)
+
+    @cached_property
+    def folds(self) -> Ints:
+        """Of the cross-fitting."""
+        log = self.decisions.log
+        groups = len(log) if log.clusters is None else len(np.unique(log.clusters))
+        return assign_folds(log, min(FOLDS, groups), Draw(self.seed))
+
+    @cached_property
+    def behaviour(self) -> Floats:
+        """Chances of all arms: known where they are, else fitted to the context."""
+        log = self.decisions.log
+        if log.behaviour is not None:
+            return log.behaviour
+        pair = 2
+        if log.propensities is not None and len(log.arms) == pair:
+            rows = np.arange(len(log))
+            both = np.empty((len(log), pair))
+            both[rows, log.actions], both[rows, 1 - log.actions] = log.propensities, 1 - log.propensities
+            return both
+        return fit_propensities(log, self.folds)
+
+    @cached_property
+    def log(self) -> Logged:
+        """The log with propensities.
+
+        Raises:
+            NotApplicable: at first use of them, if there are none and none were to be fitted.
+        """
+        log = self.decisions.log
+        if self.propensities == "fitted":
+            return replace(log, propensities=None, behaviour=fit_propensities(log, self.folds))
+        return log
+
+    @cached_property
+    def model(self) -> Floats:
+        """q(x_i, a), cross-fitted."""
+        return fit_rewards(self.log, self.folds)
+
+    def value(self, target: Target) -> PolicyAnswer:
+        """Value one policy.
+
+        Args:
+            target: the policy.
+
+        Raises:
+            UnknownName: the table lacks what the rule reads.
+            NotApplicable: the log has no propensities.
+        """
+        log, policy = self.log, target.policy(self.table, self.log.arms)
+        evaluation = Evaluation.of(log, policy, self.model)
+        knows = support(evaluation, self.behaviour)
+        done = naive(evaluation)
+        low, high = self.span or (float(log.rewards.min()), float(log.rewards.max()))
+        bounds = {
+            "support": support_bounds(evaluation, low, high, self.level, self.behaviour),
+            "nothing": natural_bounds(evaluation, low, high, self.level),
+        }
+        found = self._estimates(evaluation) if knows.matching else {}
+        settled = knows.verdict != "none"
+        best = found[_BEST] if settled else None
+        return PolicyAnswer(
+            target=target,
+            logging=done.estimate(self.level),
+            value=best.estimate(self.level) if best else bounds["support"],
+            estimator=_BEST if settled else "bounds",
+            estimates={name: one.estimate(self.level) for name, one in found.items()},
+            change=_difference(best, done).estimate(self.level) if best else None,
+            cost=self._priced(policy, self.decisions.costs),
+            seconds=self._priced(policy, self.decisions.seconds),
+            support=knows,
+            bounds=bounds,
+            sensitivity=self._sensitivity(evaluation, best, done) if best else None,
+            controls=tuple(self._control(evaluation, name) for name in self.controls) if best else (),
+            verdict={"fine": "answered", "thin": "thin support", "none": "bounds only"}[knows.verdict],
+            assumes=self._assumes,
+        )
+
+    def resampled(self, target: Target, repeats: int = 1_000) -> Mapping[str, Estimate]:
+        """The same estimates with percentile intervals of the cluster bootstrap, all in the same resamples.
+
+        Args:
+            target: the policy.
+            repeats: number of resamples.
+        """
+        evaluation = Evaluation.of(self.log, target.policy(self.table, self.log.arms), self.model)
+        values = list(self._estimates(evaluation).values())
+        drawn = bootstrap(values, Draw(self.seed), repeats)
+        return {one.value.estimator: one.estimate(self.level) for one in drawn}
+
+    def _estimates(self, evaluation: Evaluation) -> dict[str, Value]:
+        weighted = replace(evaluation, model=fit_rewards(self.log, self.folds, policy=evaluation.policy))
+        clipped = replace(ipw(evaluation, _CLIP), estimator="clipped ipw")
+        made = [naive(evaluation), dm(evaluation), ipw(evaluation), clipped, snipw(evaluation), dr(evaluation)]
+        made += [sndr(evaluation), switch_dr(evaluation, _CLIP), dr_os(evaluation, _CLIP**2), dr(weighted, name="mrdr")]
+        return {one.estimator: one for one in made}
+
+    def _priced(self, policy: Floats, costs: Floats | None) -> Estimate | None:
+        return None if costs is None else priced_value(self.log, policy, costs, self.folds).estimate(self.level)
+
+    def _sensitivity(self, evaluation: Evaluation, best: Value, done: Value) -> Sensitivity:
+        draw = Draw(self.seed)
+        breaking = breaking_gamma(evaluation, done.value)
+        both, change = (best.value, done.value), _difference(best, done)
+        binary = bool(np.isin(self.log.rewards, (0.0, 1.0)).all()) and min(both) > 0
+        steady = 0 < change.standard_error < float("inf")
+        return Sensitivity(
+            bounds={f"{g:g}": sensitivity_bounds(evaluation, g, draw, self.level) for g in self.gammas},
+            breaking=breaking if np.isfinite(breaking) else None,
+            e_value=e_value(both[0] / both[1]) if binary else None,
+            robustness=robustness_value(change.value / change.standard_error, change.groups - 1) if steady else None,
+        )
+
+    def _control(self, evaluation: Evaluation, column: str) -> NegativeControl:
+        values = np.array(self.table.numbers(column))
+        shown = Evaluation.of(replace(self.log, rewards=values), evaluation.policy)
+        difference = _difference(snipw(shown), naive(shown))
+        error = difference.standard_error
+        p = 2 * float(ndtr(-abs(difference.value) / error)) if error > 0 else 1.0
+        return NegativeControl(column=column, difference=difference.estimate(self.level), p_value=p)
+
+    @property
+    def _assumes(self) -> tuple[str, ...]:
+        told = {
+            "logged": "The logged propensities are those by which arms were taken.",
+            "declared": "Arms were taken with the declared probabilities, whatever the context.",
+            "fitted": "Propensities are fitted: choices followed the context alone, as a logistic regression sees it.",
+        }[self.propensities]
+        return (told, _INSIDE, _LIKE)
+
+
+def summarise_log(valuing: Valuing, left_out: int = 0) -> LogSummary:
+    """What the log holds, and what a naive analysis would compare."""
+    log = valuing.decisions.log
+    counts = np.bincount(log.actions, minlength=len(log.arms))
+    sums = np.bincount(log.actions, log.rewards, minlength=len(log.arms))
+    return LogSummary(
+        rounds=len(log),
+        groups=len(log) if log.clusters is None else len(np.unique(log.clusters)),
+        arms={
+            arm: (float(count / len(log)), float(total / count) if count else None)
+            for arm, count, total in zip(log.arms, counts, sums, strict=True)
+        },
+        propensities=valuing.propensities,
+        context=valuing.decisions.encoding.names,
+        left_out=left_out,
+    )
+
+
+def _difference(one: Value, other: Value) -> Value:
+    """Of two values of one log, paired round by round."""
+    return Value(
+        one.estimator, one.value - other.value, one.influence - other.influence, one.weights, clusters=one.clusters
+    )

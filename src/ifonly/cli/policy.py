@@ -1,0 +1,265 @@
+"""``ifonly policy``: what another policy would have been worth, from a log alone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ifonly.agents.errors import ActionError, IfonlyError
+from ifonly.agents.files import expand
+from ifonly.agents.tables import Table, read_table
+from ifonly.cli.inputs import read_runs
+from ifonly.cli.lazy import load
+from ifonly.cli.options import Format, Html, Json, Level
+from ifonly.cli.output import command_line, emit, note, stdout
+from ifonly.cli.progress import bar
+from ifonly.cli.show_policy import render_report
+from ifonly.cli.status import Status
+from ifonly.cli.where import Where
+from ifonly.scm.errors import NotApplicable
+from ifonly.scm.policy.nuisance import FOLDS
+from ifonly.sim.policy import (
+    Columns,
+    PolicyReport,
+    SavedRule,
+    Target,
+    Valuing,
+    choices_table,
+    decisions_of,
+    pareto,
+    parse_choice,
+    parse_target,
+    summarise_log,
+)
+from ifonly.sim.policy.answers import DesignedPolicy, Propensities
+from ifonly.sim.policy.choices import ACTION, PROPENSITY
+from ifonly.sim.policy.designing import ASSUMES
+from ifonly.sim.policy.targets import parse_numbers, parse_shares
+
+app = typer.Typer(add_completion=False)
+
+HELP = (
+    "Say what another way to choose tools or models would have been worth, from a log alone.\n\n"
+    "ifonly policy log.csv --action model --reward correct --propensity p --context domain --target large\n\n"
+    "ifonly policy log.csv ... --price small=0.1,large=1.5 --design --save rule.json\n\n"
+    "ifonly policy runs/ --score utility --cluster task --context label.suite --propensity uniform --target gpt-4o\n\n"
+    "A log is a table with one decision a row (CSV, JSON lines, Parquet), or a folder of recorded runs."
+)
+
+_LOG, _POLICY, _TRUST = "What the log says", "Which policies", "How far to trust it"
+_TABLES = (".csv", ".tsv", ".parquet")
+
+
+class RuleKind(StrEnum):
+    """What a designed policy is."""
+
+    TREE = "tree"
+    LINEAR = "linear"
+
+
+def _log(help: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(help=help, metavar=metavar, rich_help_panel=_LOG)
+    return option
+
+
+@app.command("policy", help=HELP)
+def policy(  # noqa: PLR0913 -- as many as the command has options
+    paths: Annotated[list[str], typer.Argument(help="A table, or recorded runs.", metavar="LOG...")],
+    *,
+    action: Annotated[str | None, _log("Column of what was chosen.", "COLUMN")] = None,
+    reward: Annotated[str | None, _log("Column of what came of it.", "COLUMN")] = None,
+    choice: Annotated[str, _log("Of runs: model, model@SITE or tool@SITE.", "WHAT")] = "model",
+    score: Annotated[str | None, _log("Of runs: the score that is the reward.", "NAME")] = None,
+    where: Annotated[list[str] | None, _log("Of runs: only those that are so.", "KEY=VALUE")] = None,
+    propensity: Annotated[
+        str | None,
+        _log("How likely each choice was: a column; uniform; ARM=SHARE,...; or fit, from the context.", "COLUMN"),
+    ] = None,
+    context: Annotated[list[str] | None, _log("Column known before the choice; repeat it.", "COLUMN")] = None,
+    cost: Annotated[str | None, _log("Column of what the decision cost.", "COLUMN")] = None,
+    price: Annotated[str | None, _log("What each arm costs a decision.", "ARM=NUMBER,...")] = None,
+    seconds: Annotated[str | None, _log("Column of how long it took.", "COLUMN")] = None,
+    cluster: Annotated[str | None, _log("Column of what makes decisions dependent: the task.", "COLUMN")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A policy to value: ARM; uniform; ARM=SHARE,...; or @RULE.json. Repeat it.",
+            metavar="POLICY",
+            rich_help_panel=_POLICY,
+        ),
+    ] = None,
+    design: Annotated[
+        bool, typer.Option("--design", help="Design policies: quality against cost.", rich_help_panel=_POLICY)
+    ] = False,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(help="Mean cost of a decision to design for; repeat it.", metavar="COST", rich_help_panel=_POLICY),
+    ] = None,
+    rule: Annotated[
+        RuleKind, typer.Option(help="What is designed: a tree, or a threshold.", rich_help_panel=_POLICY)
+    ] = RuleKind.TREE,
+    depth: Annotated[
+        int, typer.Option(help="Questions on a path of a tree.", min=0, max=5, rich_help_panel=_POLICY)
+    ] = 2,
+    seconds_price: Annotated[
+        float, typer.Option(help="What a second counts for, beside the cost.", min=0, rich_help_panel=_POLICY)
+    ] = 0.0,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the best rule designed (of --budget, if one is given) as JSON.",
+            metavar="FILE",
+            rich_help_panel=_POLICY,
+        ),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column that the choice cannot have moved: it should not differ.",
+            metavar="COLUMN",
+            rich_help_panel=_TRUST,
+        ),
+    ] = None,
+    reward_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Smallest and largest reward there can be; those seen if left out.", rich_help_panel=_TRUST),
+    ] = None,
+    level: Level = 0.95,
+    seed: Annotated[int, typer.Option(help="Of the folds and the bootstrap.", min=0)] = 0,
+    json: Json = False,
+    html: Html = None,
+    format: Format = None,
+) -> None:
+    """Long because typer reads the options off the signature."""
+    table, left_out = _table(paths, choice, where or [], format)
+    is_runs = table.columns.keys() >= {ACTION, "run"}
+    columns, source = _columns(
+        table,
+        action or (ACTION if is_runs else None),
+        reward or (None if score is None else f"score.{score}"),
+        propensity or (PROPENSITY if PROPENSITY in table.columns else None),
+    )
+    columns = Columns(
+        **columns,
+        context=tuple(context or ()),
+        cost=cost,
+        prices={} if price is None else parse_numbers("--price", price),
+        seconds=seconds,
+        cluster=cluster,
+    )
+    decisions = decisions_of(table, columns)
+    valuing = Valuing(decisions, table, source, level, seed, tuple(control or ()), reward_range)
+    targets = [parse_target(text, decisions.log.arms) for text in target or []]
+    if not targets and not design:
+        fix = f"Value policies with --target (arms: {', '.join(decisions.log.arms)}), or design some with --design."
+        raise ActionError("ifonly policy", "neither a target nor a design was asked for", fix)
+    wanted = _Wanted(rule, tuple(budget or ()), depth, seconds_price) if design else None
+    report = _report(valuing, targets, left_out, wanted)
+    if save is not None:
+        _save(save, report, decisions.encoding, budget or [])
+    if json:
+        emit(report)
+    else:
+        render_report(stdout(), report)
+    if html:
+        load("ifonly.report.policy", "write_policy")(html, report, command_line())
+        note(f"wrote {html}")
+    raise typer.Exit(Status.FAILED if any(one.verdict == "bounds only" for one in report.answers) else Status.ANSWERED)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The designs that were asked for."""
+
+    rule: RuleKind
+    budgets: tuple[float, ...]
+    depth: int
+    seconds_price: float
+
+
+def _report(valuing: Valuing, targets: list[Target], left_out: int, wanted: _Wanted | None) -> PolicyReport:
+    try:
+        with bar("valuing", unit="policies") as told:
+            answers = []
+            for index, one in enumerate(targets):
+                told(index, len(targets))
+                answers.append(valuing.value(one))
+        front: tuple[DesignedPolicy, ...] = ()
+        if wanted is not None:
+            with bar("designing", unit="folds") as told:
+                front = pareto(
+                    valuing,
+                    wanted.rule.value,
+                    wanted.budgets,
+                    depth=wanted.depth,
+                    seconds_price=wanted.seconds_price,
+                    progress=told,
+                )
+    except NotApplicable as error:
+        fix = (
+            "Name the column of propensities with --propensity; declare them (uniform, or ARM=SHARE,...); or fit them "
+            f"from the context with --propensity fit. Cross-fitting takes at least 2 groups, best {FOLDS} or more."
+        )
+        raise ActionError("ifonly policy", str(error), fix) from error
+    return PolicyReport(
+        log=summarise_log(valuing, left_out),
+        answers=tuple(answers),
+        pareto=front,
+        assumes=ASSUMES if front else (),
+    )
+
+
+def _table(paths: list[str], choice: str, where: list[str], format: str | None) -> tuple[Table, int]:
+    """The rows of the log; those of runs, where the paths hold runs and no table."""
+    files = [file for file in expand(paths) if isinstance(file, Path)]
+    if format is None and any(part in file.suffixes for file in files for part in _TABLES):
+        return read_table(paths), 0
+    if format is None:
+        try:
+            table = read_table(paths)
+        except IfonlyError:
+            table = None
+        if table is not None and not table.columns.keys() & {"messages", "steps", "traj"}:
+            return table, 0
+    found = read_runs(paths, format)
+    runs = Where.parse(where).choose(found.runs)
+    table, without = choices_table(runs, parse_choice(choice), " ".join(paths))
+    return table, found.left_out + without
+
+
+def _columns(
+    table: Table, action: str | None, reward: str | None, propensity: str | None
+) -> tuple[dict[str, object], Propensities]:
+    """The columns that must be there, and where propensities come from."""
+    names = ", ".join(table.columns)
+    if action is None:
+        raise ActionError("ifonly policy", "no column of actions was named", f"Name it with --action: {names}.")
+    if reward is None:
+        fix = f"Name it with --reward (of runs: --score): {names}."
+        raise ActionError("ifonly policy", "no column of rewards was named", fix)
+    known: dict[str, object] = {"action": action, "reward": reward}
+    if propensity is None or propensity in table.columns:
+        return known | {"propensity": propensity}, "logged"
+    if propensity == "fit":
+        return known, "fitted"
+    if propensity == "uniform":
+        arms = sorted(set(table.texts(action)))
+        return known | {"declared": dict.fromkeys(arms, 1 / len(arms))}, "declared"
+    if "=" in propensity:
+        return known | {"declared": parse_shares("--propensity", propensity)}, "declared"
+    table.column(propensity)
+    raise AssertionError
+
+
+def _save(path: Path, report: PolicyReport, encoding: object, budgets: list[float]) -> None:
+    """Write the rule of the best designed point."""
+    designed = [one for one in report.pareto if one.budget is not None]
+    if not designed:
+        raise ActionError(f"--save {path}", "nothing was designed", "Ask for it with --design.")
+    asked = [one for one in designed if one.budget in budgets[:1]] or designed
+    best = max(asked, key=lambda one: one.value.value or 0.0)
+    rule = SavedRule(rule=best.target.rule, encoding=best.target.encoding, source=command_line())
+    load("ifonly.report.pages", "write_page")(path, rule.model_dump_json(indent=2) + "\n")
+    note(f"wrote {path}: {best.target.name}")
