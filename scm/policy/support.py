@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import genpareto
 
 from ifonly.scm.intervals import effective_size
+from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
     from ifonly.scm.policy.evaluation import Evaluation
@@ -24,6 +25,8 @@ _FEW, _THIN = 10.0, 100.0
 """Effective rounds below which there is no value, and below which it is thin."""
 _HEAVY = 0.7
 """Pareto's k above which a mean of weights does not settle (Vehtari et al. 2024, section 3)."""
+_ODD = 4.0
+"""Standard errors that the mean weight may lie off."""
 _TAIL = 20
 """Weights that a tail takes, at least."""
 
@@ -36,6 +39,7 @@ class Support(BaseModel):
         matching: rounds whose logged action has a chance under the policy.
         effective: effective rounds behind a weighted mean (Kish 1965).
         largest: the largest weight, as a share of all.
+        mean_weight: 1 on average, if the propensities are right: a test of them that any log allows.
         pareto_k: shape of the tail of the weights (see `pareto_k`); None where too few rounds carry weight.
         never: of each arm that was never logged, the share of what the policy does that falls on it.
         untried: share of what the policy does that the log hardly ever did there: arms never logged, or logged with a
@@ -50,6 +54,7 @@ class Support(BaseModel):
     matching: int
     effective: float
     largest: float
+    mean_weight: float
     pareto_k: float | None
     never: dict[str, float]
     untried: float
@@ -74,12 +79,17 @@ def support(evaluation: Evaluation, behaviour: Floats | None = None) -> Support:
     size, total = effective_size(weights), float(weights.sum())
     largest = float(weights.max()) / total if total > 0 else 1.0
     k = pareto_k(weights)
-    verdict, why = _verdict(missing, size, k)
+    mean = total / len(weights)
+    error = Value("weight", mean, weights - mean, clusters=log.clusters).standard_error
+    # Mass that was never tried is missing from the mean weight by rights.
+    odd = abs(mean - (1 - missing)) > _ODD * error + _MUCH
+    verdict, why = _verdict(missing, size, k, mean if odd else None)
     return Support(
         rounds=len(log),
         matching=int((weights > 0).sum()),
         effective=size,
         largest=largest,
+        mean_weight=mean,
         pareto_k=k,
         never={arm: float(mass[i]) for i, arm in enumerate(log.arms) if not seen[i] and mass[i] > 0},
         untried=missing,
@@ -127,12 +137,16 @@ def pareto_k(weights: Floats) -> float | None:
     return float(shape)
 
 
-def _verdict(missing: float, size: float, k: float | None) -> tuple[Literal["fine", "thin", "none"], str]:
+def _verdict(
+    missing: float, size: float, k: float | None, odd: float | None
+) -> tuple[Literal["fine", "thin", "none"], str]:
     if missing > _MUCH:
         return "none", f"{missing:.1%} of what the policy does was never or hardly ever tried there"
     if size < _FEW:
         return "none", f"only {size:.1f} effective rounds speak of the policy"
     words = []
+    if odd is not None:
+        words.append(f"the propensities do not fit the log: the mean weight is {odd:.2f} where right ones give 1")
     if missing > _SOME:
         words.append(f"{missing:.1%} of what the policy does was never or hardly ever tried there")
     if size < _THIN:

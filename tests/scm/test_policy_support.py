@@ -181,3 +181,14 @@ def test_e_value_and_robustness_value():
     assert robustness_value(0.0, 10) == 0
     with pytest.raises(NotApplicable, match="degrees of freedom"):
         robustness_value(1.0, 0)
+
+
+def test_wrong_propensities_show_in_the_mean_weight():
+    generator = np.random.default_rng(0)
+    actions = (generator.random(2_000) < 0.5).astype(np.intp)
+    rewards = generator.random(2_000)
+    right = support(Evaluation.of(log_of(actions, rewards, np.full(2_000, 0.5)), [0.0, 1.0]))
+    wrong = support(Evaluation.of(log_of(actions, rewards, np.full(2_000, 0.25)), [0.0, 1.0]))
+    assert (right.verdict, right.mean_weight) == ("fine", pytest.approx(1, abs=0.1))
+    assert (wrong.verdict, wrong.mean_weight) == ("thin", pytest.approx(2, abs=0.2))
+    assert "do not fit the log" in wrong.why
