@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ifonly.scenarios.whowhen.blame import Learner
     from ifonly.scenarios.whowhen.logs import Labelled
 
-__all__ = ["ALL", "OURS", "Answers", "Row", "answered", "crossed", "own_answers", "rows_of", "spread"]
+__all__ = ["ALL", "OURS", "Answers", "Row", "answered", "crossed", "own_answers", "rows_of", "shortlisted", "spread"]
 
 ALL = "all"
 """The name of both parts together."""
