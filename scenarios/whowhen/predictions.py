@@ -6,7 +6,7 @@ place of ``step``. Steps are whole numbers from 0. Without ``agent`` the one who
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -20,7 +20,6 @@ from ifonly.scenarios.whowhen.blame import Blame
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import NotRequired
 
     from ifonly.scenarios.whowhen.logs import Labelled, Log
 

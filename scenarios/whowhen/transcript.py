@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ifonly.scenarios.whowhen.logs import Log
 
-__all__ = ["Shown", "shown", "shortened"]
+__all__ = ["Shown", "shortened", "shown"]
 
 _MARK = 12
 _LEAST = 8

@@ -95,8 +95,8 @@ class Asked:
         price = "price not known" if self.usd is None else f"{self.usd:.4f} US dollars"
         return (
             f"{self.name}: {told['logs']} logs, {self.live} calls and {self.recorded} recorded ones, {price}; "
-            f"{self.hearing.cut:.0%} of a log cut on average; log-probabilities told the law for {told['with_law']} logs; "
-            f"{told['unusable']} replies were no verdict"
+            f"{self.hearing.cut:.0%} of a log cut on average; log-probabilities told the law for {told['with_law']} of "
+            f"them; {told['unusable']} replies were no verdict"
         )
 
 
