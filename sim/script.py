@@ -34,7 +34,7 @@ class Script:
 
     Raises:
         ActionError: a model step was asked with other messages than all those before it, as where several agents keep
-            conversations of their own.
+            conversations of their own; or the log does not say what it was asked with.
     """
 
     def __init__(self, run: Trajectory) -> None:
@@ -75,8 +75,12 @@ def _check_conversation(run: Trajectory) -> None:
     said = run.messages
     for index, step in enumerate(run.steps):
         if isinstance(step, ModelStep) and step.request.messages != said[:index]:
+            asked = f"lifting {run.id} to a causal model"
+            if not step.request.messages:
+                found = f"the log does not say what {step.site} was asked with"
+                raise ActionError(asked, found, "Without its requests a run can be shown, and not be re-run.")
             raise ActionError(
-                f"lifting {run.id} to a causal model",
+                asked,
                 f"{step.site} was not asked with the {index} messages before it",
                 "Only runs that are one growing conversation can be lifted so far.",
             )

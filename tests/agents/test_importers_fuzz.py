@@ -57,10 +57,33 @@ OPENAI = {
     "seconds": 1.0,
 }
 TAU = {"task_id": 1, "trial": 0, "reward": 1.0, "info": {"task": {}}, "traj": CHAT}
+WHO = {
+    "log_id": "r",
+    "question": "q",
+    "question_ID": "7",
+    "ground_truth": "g",
+    "system_prompt": {"A": "s"},
+    "history": [
+        {"content": "q", "role": "human"},
+        {"content": "c", "role": "assistant", "name": "A"},
+        {"content": "d", "role": "B (-> A)"},
+    ],
+    "mistake_agent": "A",
+    "mistake_step": "1",
+    "mistake_reason": "m",
+    "level": 2,
+    "is_correct": False,
+}
 PLACE = Place(Path("runs.jsonl"), 7)
 BY_NAME = {importer.name: importer for importer in IMPORTERS}
 NATIVE = json.loads(line_of(BY_NAME["openai_chat"].parse(OPENAI, PLACE)))
-VALID = {"agentdojo": [AGENTDOJO], "openai_chat": [OPENAI, CHAT], "tau_bench": [TAU], "native": [NATIVE]}
+VALID = {
+    "agentdojo": [AGENTDOJO],
+    "openai_chat": [OPENAI, CHAT],
+    "tau_bench": [TAU],
+    "who_and_when": [WHO],
+    "native": [NATIVE],
+}
 
 values = st.recursive(
     st.none()

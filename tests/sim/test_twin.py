@@ -281,7 +281,8 @@ def test_reads_are_the_parents_in_the_lifted_graph(run):
 
 def test_a_run_of_several_conversations_is_refused():
     run = run_of([UserMessage(content="hi"), AssistantMessage(content="a")], {})
-    alone = run.steps[1].model_copy(update={"request": FRAME})
+    own = FRAME.model_copy(update={"messages": (UserMessage(content="of its own"),)})
+    alone = run.steps[1].model_copy(update={"request": own})
     with pytest.raises(ActionError, match="agent/0 was not asked with the 1 messages before it"):
         whatif(run.model_copy(update={"steps": (run.steps[0], alone)}), [], environment=Echo())
 
