@@ -89,6 +89,7 @@ class _Walk:
             "stream": step.stream and redact_stream(step.stream, self.redactor),
             "logprobs": step.logprobs and redact_logprobs(step.logprobs, self.redactor),
             "routing": step.routing and self._routing(step.routing),
+            "error": step.error and self.redactor.text(step.error),
         }
 
     def _routing(self, routing: Routing) -> Routing:

@@ -271,7 +271,7 @@ def spoilt(**changes):
 @pytest.mark.parametrize(
     ("changes", "field", "found"),
     [
-        ({"ifonly": 3}, "ifonly", "written by a newer ifonly; this one reads up to 2"),
+        ({"ifonly": 4}, "ifonly", "written by a newer ifonly; this one reads up to 3"),
         ({"ifonly": True}, "ifonly", "true"),
         ({"colour": 1}, "colour", "unknown field"),
         ({"labels": {"a": 1}}, "labels.a", "the number 1 where text is needed"),
