@@ -8,6 +8,7 @@ from ifonly.cli.lazy import LazyGroup, later
 
 COMMANDS = {
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
+    "trail": "Which spans are at fault? Rules and an attributor without a model, against TRAIL's labels.",
 }
 
 
