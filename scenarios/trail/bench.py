@@ -1,8 +1,9 @@
 """Attributors held against TRAIL's labels: `ifonly bench trail`. What the numbers mean stands in `metrics`.
 
-Every number is observed: a mean over traces, with a bootstrap interval that resamples traces (the percentiles of 1,000
-resamples). It tells how an attributor would do on other traces of the same agents. What needs labels to learn
-(`fitted`, and the category that every rule names: the most frequent one) learned them from other folds of traces.
+Every number is observed: a mean over traces, with a bootstrap interval that resamples whole traces (percentiles of
+1,000 resamples; Davison and Hinkley 1997, sec. 3.8). It tells how an attributor would do on other traces of the same
+agents. What needs labels to learn (`fitted`, and the category that every rule names: the most frequent one) learned
+from other folds of traces.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from ifonly.scenarios.trail.predictions import read_predictions
 from ifonly.scenarios.trail.rules import RULES
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import cluster_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +60,10 @@ METRICS = (
 """The numbers of a row; those ending in ``high`` count only labels of high impact, over traces that have one."""
 
 _LEVEL = 0.95
+_REPEATS = 1_000
+
+# A number of traces, and what it is over each of many resamples of them, shape (resamples, traces).
+_Statistic = tuple[int, "Callable[[NDArray[np.intp]], NDArray[np.float64]]"]
 
 
 class Row(Record):
@@ -140,7 +144,7 @@ def _row(name: str, world: str, traces: Sequence[Labelled], verdicts: Sequence[V
     high = [(t, v) for t, v in pairs if t.grave]
     wanted = [{label.category for label in t.labels} for t in traces]
     true, said = category_tables(wanted, [named_categories(v) for v in verdicts])
-    parts: dict[str, tuple[int, Callable[[NDArray[np.intp]], float]]] = {
+    parts: dict[str, _Statistic] = {
         "location": _mean([location(v, t.wanted) for t, v in pairs]),
         "precision": _mean([precision(v, t.wanted) for t, v in some]),
         "joint": _mean([joint(v, {(label.span, label.category) for label in t.labels}) for t, v in pairs]),
@@ -164,17 +168,20 @@ def _row(name: str, world: str, traces: Sequence[Labelled], verdicts: Sequence[V
     )
 
 
-def _mean(values: Sequence[float]) -> tuple[int, Callable[[NDArray[np.intp]], float]]:
+def _mean(values: Sequence[float]) -> _Statistic:
     told = np.asarray(values, dtype=float)
-    return len(told), lambda rows: float(told[rows].mean())
+    return len(told), lambda rows: np.asarray(told[rows].mean(axis=-1))
 
 
-def _estimate(count: int, statistic: Callable[[NDArray[np.intp]], float], draw: Draw) -> Estimate:
-    value, (low, high) = cluster_bootstrap(range(count), statistic, draw, _LEVEL)
+def _estimate(count: int, statistic: Callable[[NDArray[np.intp]], NDArray[np.float64]], draw: Draw) -> Estimate:
+    """A statistic over traces, and the percentiles of what it is when traces are drawn with repetition."""
+    value = float(statistic(np.arange(count)[None])[0])
+    again = statistic(draw.generator("trail/resampled").integers(count, size=(_REPEATS, count)))
+    low, high = np.quantile(again, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Estimate(
         value=value,
-        low=min(low, value),
-        high=max(high, value),
+        low=min(float(low), value),
+        high=max(float(high), value),
         level=_LEVEL,
         effective=float(count),
         rung="observed",

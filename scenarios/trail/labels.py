@@ -85,7 +85,7 @@ def read_labelled(path: Path, progress: Callable[[int, int], None] | None = None
         progress: called with how many traces were read, twice, for how many there are is not known.
 
     Raises:
-        InputError: a record is no trace, or has no labels; no trace is there, or the id of one twice.
+        InputError: a record is no trace, or has no labels; nothing is there, or an id twice.
     """
     known, limits = dict[str, Labelled](), Limits()
     usual = path / "traces.jsonl.gz"
@@ -102,8 +102,6 @@ def read_labelled(path: Path, progress: Callable[[int, int], None] | None = None
                 raise place.error("trace_id", f"{found.run.id!r}, which was there before", "Keep one of the two.")
             if progress:
                 progress(len(known), len(known))
-    if not known:
-        raise InputError(str(path), "no trace", "Name a file of labelled traces, a trace a line.")
     return tuple(known.values())
 
 

@@ -139,14 +139,16 @@ def category_tables(
     return true, said
 
 
-def weighted_f1(true: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+def weighted_f1(true: NDArray[np.bool_], said: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The F1 of each category over traces, weighted by the number of traces that carry it; 0 where none does.
 
     Args:
-        true: which categories each trace carries, shape (traces, categories).
+        true: which categories each trace carries, shape (..., traces, categories).
         said: which were named in it.
+
+    Returns:
+        Shape (...).
     """
-    both, support = (true & said).sum(axis=0), true.sum(axis=0)
-    total = support + said.sum(axis=0)
-    f1 = np.divide(2.0 * both, total, out=np.zeros(len(support)), where=total > 0)
-    return float(f1 @ support / support.sum()) if support.sum() else 0.0
+    both, support = (true & said).sum(axis=-2), true.sum(axis=-2)
+    f1 = 2.0 * both / np.maximum(1, support + said.sum(axis=-2))
+    return np.asarray((f1 * support).sum(axis=-1) / np.maximum(1, support.sum(axis=-1)))

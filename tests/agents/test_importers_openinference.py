@@ -899,6 +899,15 @@ def test_a_trace_of_no_known_id_is_not_identified():
     assert importer.identify({"resourceSpans": [{"scopeSpans": 3}, None]}, place) is None
     assert importer.identify({"trace_id": 3, "spans": []}, place) is None
     assert importer.identify([], place) is None
+    assert importer.identify(set_id(["t1"]), place) is None
+    with pytest.raises(InputError, match="trace_id: empty"):
+        parsed(nested(*CHAT) | {"trace_id": ""})
+
+
+def set_id(value):
+    record = otlp(*copy.deepcopy(CHAT))
+    set_in(record, (*SPANS, 0, "traceId"), value)
+    return record
 
 
 @pytest.mark.data

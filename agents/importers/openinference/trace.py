@@ -40,8 +40,8 @@ def trace_id_of(record: Any) -> str | None:
     if not isinstance(record, dict):
         return None
     if "resourceSpans" in record:
-        found = {raw.get("traceId") for raw in raw_spans(record)}
-        named = found.pop() if len(found) == 1 else None
+        found = [raw.get("traceId") for raw in raw_spans(record)]
+        named = found[0] if found and all(other == found[0] for other in found) else None
     else:
         named = record.get("trace_id")
     return named if isinstance(named, str) and named else None
@@ -65,7 +65,10 @@ def trace_of(record: Any, place: Place) -> Trace:
             raise place.error("spans", f"more than {MAX_SPANS:,} spans", "Split the trace at its agents.")
     if not spans:
         raise place.error("spans", "no span", "Export the trace again.")
-    return Trace(trace_id_of(record) or "", spans, _linked(spans, place), service)
+    name = trace_id_of(record)
+    if name is None:
+        raise place.error("trace_id", "empty", "Give the trace its id.")
+    return Trace(name, spans, _linked(spans, place), service)
 
 
 def _value(span: Span) -> tuple[object, ...]:
