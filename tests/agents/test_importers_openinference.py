@@ -366,6 +366,9 @@ def test_a_failed_call_of_a_model():
     run = parsed(otlp(span("a", llm([USER], None), status=failed), span("b", llm([USER], DONE), start=2.0)))
     assert (run.steps[1].error, run.steps[1].reply.content, run.steps[2].error) == ("RateLimitError: later", None, None)
     assert run.outcome.error == "RateLimitError: later"
+    nameless = {key: value for key, value in llm([USER], None).items() if key != "llm.model_name"}
+    late = parsed(otlp(span("a", llm([USER], DONE)), span("b", nameless, start=2.0, status=failed)))
+    assert [one.request.model for one in late.steps if isinstance(one, ModelStep)] == ["m-1", "m-1"]
     silent = parsed(nested(span("a", llm([USER], None), status={"code": 2}), span("b", llm([USER], DONE), start=2.0)))
     assert silent.steps[1].error == "error"
 

@@ -59,7 +59,9 @@ class Sources:
             case ModelStep():
                 said = text_of(step.reply.content)
                 texts = [said, *(call.id or "" for call in step.reply.tool_calls)]
-                texts += [spelled for code in code_of(said) for spelled in (code, repr(code)[1:-1])]
+                for code in code_of(said):
+                    # The last is how smolagents shows the call of its interpreter.
+                    texts += [code, repr(code)[1:-1], f"'arguments': {code!r}"]
             case ToolStep():
                 error = step.result.error or ""
                 texts = [text_of(step.result.content), error, error.partition(": ")[2]]

@@ -175,7 +175,8 @@ class _Walk:
         reply = self._pool.message({**(call.reply or {}), "role": "assistant"}, span.place, "reply")
         assert isinstance(reply, AssistantMessage)
         request = Request(
-            model=call.model or self._place.model or UNKNOWN_MODEL,
+            # A call that failed may not tell its model: it is the one that the agent asked before.
+            model=call.model or self._place.model or (scope.last.request.model if scope.last else UNKNOWN_MODEL),
             messages=messages,
             tools=call.tools,
             settings=call.settings,
