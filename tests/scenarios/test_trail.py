@@ -341,6 +341,10 @@ def test_the_command(labelled):
     assert table.exit_code == 0
     assert "24 traces, 23 with labels" in table.stdout
     assert CliRunner().invoke(app, ["bench", "trail"]).exit_code == 2
+    judge = labelled.with_name("judge.jsonl")
+    judge.write_text(json.dumps({"trace_id": "t0003", "errors": []}) + "\n")
+    done = CliRunner().invoke(app, ["bench", "trail", str(labelled), "--json", "--predictions", str(judge)])
+    assert {row["estimator"] for row in json.loads(done.stdout)["rows"]} == {*RULES, FITTED, "judge.jsonl"}
 
 
 @pytest.mark.data
