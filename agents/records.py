@@ -43,7 +43,19 @@ __all__ = [
 
 
 MEASURED = frozenset(
-    {"usage", "cost", "seconds", "logprobs", "first_token_seconds", "stream", "routing", "effect", "key"}
+    {
+        "usage",
+        "cost",
+        "seconds",
+        "logprobs",
+        "first_token_seconds",
+        "stream",
+        "routing",
+        "effect",
+        "key",
+        "started",
+        "span",
+    }
 )
 """The fields of a step that were measured beside its value: two steps that differ in these alone are the same."""
 
@@ -169,7 +181,11 @@ class InputStep(Record):
 
 
 class ModelStep(Record):
-    """One LLM call. `cost` in US dollars, `seconds` of wall time, in all and to the first token."""
+    """One LLM call. `cost` in US dollars, `seconds` of wall time, in all and to the first token.
+
+    `started` in seconds since the Unix epoch (a float holds some 0.2 microseconds), `span` the id of the telemetry span
+    that told of the call, `error` what kept the model from answering: the reply is then empty.
+    """
 
     kind: Literal["model"] = "model"
     site: str
@@ -183,6 +199,9 @@ class ModelStep(Record):
     first_token_seconds: float | None = None
     stream: tuple[StreamPart, ...] | None = None
     routing: Routing | None = None
+    started: float | None = None
+    span: str | None = None
+    error: str | None = None
 
 
 class ToolResult(Record):
@@ -193,7 +212,10 @@ class ToolResult(Record):
 
 
 class ToolStep(Record):
-    """One executed tool call; `key` is the idempotency key under which it was executed."""
+    """One executed tool call; `key` is the idempotency key under which it was executed.
+
+    `started` and `span` as in `ModelStep`.
+    """
 
     kind: Literal["tool"] = "tool"
     site: str
@@ -204,6 +226,8 @@ class ToolStep(Record):
     seconds: float | None = None
     effect: Effect | None = None
     key: str | None = None
+    started: float | None = None
+    span: str | None = None
 
 
 Step = Annotated[InputStep | ModelStep | ToolStep, Field(discriminator="kind")]

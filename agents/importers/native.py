@@ -125,6 +125,9 @@ class _Unfolding:
                     first_token_seconds=step.first_token_seconds,
                     stream=step.stream,
                     routing=step.routing,
+                    started=step.started,
+                    span=step.span,
+                    error=step.error,
                 )
             case ToolLine():
                 return ToolStep(
@@ -136,6 +139,8 @@ class _Unfolding:
                     seconds=step.seconds,
                     effect=step.effect,
                     key=step.key,
+                    started=step.started,
+                    span=step.span,
                 )
 
     def _request(self, step: ModelLine, where: str) -> Request:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from ifonly.agents.errors import IfonlyError
-from ifonly.agents.importers.native_lines import SINCE_TWO, VERSION
+from ifonly.agents.importers.native_lines import SINCE
 from ifonly.agents.records import AssistantMessage, InputStep, ModelStep, ToolStep, message_of
 from ifonly.agents.streams.strict_json import JsonError, parse
 
@@ -106,7 +106,12 @@ def line_of(trajectory: Trajectory) -> bytes:
 
 def _version(steps: Sequence[Step]) -> int:
     """The lowest version that can say all of these steps, so that the oldest reader that can, does."""
-    return VERSION if any(getattr(step, name, None) is not None for step in steps for name in SINCE_TWO) else 1
+    told = [
+        version
+        for version, names in SINCE.items()
+        if any(getattr(step, name, None) is not None for step in steps for name in names)
+    ]
+    return max(told, default=1)
 
 
 def _text(value: object) -> str:

@@ -6,6 +6,7 @@ that a message shows, are named by their place in the pool. Values that equal a 
 
 A version never changes: files written once open for ever, and a new shape gets a new number. Version 2 adds what live
 calls tell of a step: time to the first token, the stream, a router's choice; a tool's effect and idempotency key.
+Version 3 adds what telemetry tells: when a step started, the id of its span, and the error in place of a reply.
 """
 
 from __future__ import annotations
@@ -29,13 +30,16 @@ from ifonly.agents.records import (
     Usage,
 )
 
-__all__ = ["SINCE_TWO", "VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
+__all__ = ["SINCE", "VERSION", "Frame", "InputLine", "Line", "ModelLine", "Range", "ToolLine"]
 
 # Of the lines written; all from 1 up to this are read.
-VERSION = 2
+VERSION = 3
 
-# The fields that version 1 does not have.
-SINCE_TWO = frozenset({"first_token_seconds", "stream", "routing", "effect", "key"})
+# The fields of a step that came with each version.
+SINCE = {
+    2: frozenset({"first_token_seconds", "stream", "routing", "effect", "key"}),
+    3: frozenset({"started", "span", "error"}),
+}
 
 # From, and up to but without.
 Range = tuple[int, int]
@@ -75,6 +79,9 @@ class ModelLine(Record):
     first_token_seconds: float | None = None
     stream: tuple[StreamPart, ...] | None = None
     routing: Routing | None = None
+    started: float | None = None
+    span: str | None = None
+    error: str | None = None
 
 
 class ToolLine(Record):
@@ -89,6 +96,8 @@ class ToolLine(Record):
     seconds: float | None = None
     effect: Effect | None = None
     key: str | None = None
+    started: float | None = None
+    span: str | None = None
 
 
 class Line(Record):

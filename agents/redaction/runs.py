@@ -77,7 +77,7 @@ class _Walk:
             case ToolStep():
                 seen = self._message(tool_message(step.call, step.result)).model_dump(include={"content", "error"})
                 update = {"call": self._call(step.call), "result": step.result.model_copy(update=seen)}
-                update["key"] = step.key and text(step.key)
+                update |= {"key": step.key and text(step.key), "span": step.span and text(step.span)}
         return step.model_copy(update={**update, "site": text(step.site), "reads": tuple(map(text, step.reads))})
 
     def _asked(self, step: ModelStep) -> dict[str, object]:
@@ -89,6 +89,8 @@ class _Walk:
             "stream": step.stream and redact_stream(step.stream, self.redactor),
             "logprobs": step.logprobs and redact_logprobs(step.logprobs, self.redactor),
             "routing": step.routing and self._routing(step.routing),
+            "error": step.error and self.redactor.text(step.error),
+            "span": step.span and self.redactor.text(step.span),
         }
 
     def _routing(self, routing: Routing) -> Routing:

@@ -74,6 +74,63 @@ WHO = {
     "level": 2,
     "is_correct": False,
 }
+ASKED_OF = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": "m",
+    "llm.token_count.prompt": "3",
+    "llm.invocation_parameters": '{"seed": 1}',
+    "llm.tools.0.tool.json_schema": '{"name": "f"}',
+    "llm.input_messages.0.message.role": "user",
+    "llm.input_messages.0.message.contents.0.message_content.text": "u",
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.id": "c1",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "f",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": '{"x": 1}',
+}
+USED_BY = {"openinference.span.kind": "TOOL", "tool.name": "f", "input.value": '{"args": [1], "kwargs": {}}'}
+SPAN = {"span_name": "Step 1", "timestamp": "2025-03-19T16:32:08Z", "duration": "PT1.5S", "status_code": "Ok"}
+NESTED = {
+    "trace_id": "r",
+    "messages": {"c1": {"role": "user", "content": "u"}},
+    "scores": [{"overall": 1}],
+    "spans": [
+        SPAN
+        | {
+            "span_id": "a",
+            "scope": ["smolagents", "1"],
+            "attributes": {"openinference.span.kind": "CHAIN", "output.value": "o"},
+            "child_spans": [
+                SPAN | {"span_id": "b", "attributes": ASKED_OF | {"llm.input_messages.sha": ["c1"]}},
+                SPAN | {"span_id": "c", "attributes": USED_BY | {"output.value": "o"}, "status_code": "Error"},
+            ],
+        }
+    ],
+}
+OTLP = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]},
+            "scopeSpans": [
+                {
+                    "scope": {"name": "x"},
+                    "spans": [
+                        {
+                            "traceId": "r",
+                            "spanId": key,
+                            "parentSpanId": parent,
+                            "name": "n",
+                            "startTimeUnixNano": "1700000000000000000",
+                            "endTimeUnixNano": 1700000001000000000,
+                            "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in told.items()],
+                            "status": {"code": 1},
+                        }
+                        for key, parent, told in (("a", "", ASKED_OF), ("b", "a", USED_BY))
+                    ],
+                }
+            ],
+        }
+    ]
+}
 PLACE = Place(Path("runs.jsonl"), 7)
 BY_NAME = {importer.name: importer for importer in IMPORTERS}
 NATIVE = json.loads(line_of(BY_NAME["openai_chat"].parse(OPENAI, PLACE)))
@@ -82,6 +139,7 @@ VALID = {
     "openai_chat": [OPENAI, CHAT],
     "tau_bench": [TAU],
     "who_and_when": [WHO],
+    "openinference": [NESTED, OTLP],
     "native": [NATIVE],
 }
 

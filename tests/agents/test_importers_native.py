@@ -105,6 +105,26 @@ LIVE = Trajectory(
         ToolStep(site="f/0", call=CALL, result=ToolResult(content="ok"), effect="irreversible", key="k-1"),
     ),
 )
+TRACED = Trajectory(
+    id="golden/traced",
+    task="t",
+    agent="a",
+    model="m-1",
+    steps=(
+        ModelStep(
+            site="agent/0", request=FRAME, reply=AssistantMessage(), started=1742402282.236243, span="b1", error="busy"
+        ),
+        ModelStep(
+            site="agent/1",
+            request=FRAME,
+            reply=AssistantMessage(tool_calls=(CALL,)),
+            seconds=0.5,
+            started=1742402283.0,
+            span="b2",
+        ),
+        ToolStep(site="f/0", call=CALL, result=ToolResult(content="ok"), started=1742402283.5, span="c1"),
+    ),
+)
 
 
 def same(one, other):
@@ -135,6 +155,15 @@ def test_files_of_version_two_open_for_ever_and_are_written_as_they_were(tmp_pat
     write(tmp_path / "native-v2.jsonl", [LIVE])
     assert (tmp_path / "native-v2.jsonl").read_bytes() == (GOLDEN / "native-v2.jsonl").read_bytes()
     assert json.loads(line_of(LIVE))["ifonly"] == 2
+
+
+def test_files_of_version_three_open_for_ever_and_are_written_as_they_were(tmp_path):
+    reading = read(GOLDEN / "native-v3.jsonl")
+    assert reading.problems == ()
+    assert same(reading.trajectories, [TRACED])
+    write(tmp_path / "native-v3.jsonl", [TRACED])
+    assert (tmp_path / "native-v3.jsonl").read_bytes() == (GOLDEN / "native-v3.jsonl").read_bytes()
+    assert json.loads(line_of(TRACED))["ifonly"] == 3
 
 
 def test_equal_content_gives_equal_packed_files(tmp_path):
@@ -271,7 +300,7 @@ def spoilt(**changes):
 @pytest.mark.parametrize(
     ("changes", "field", "found"),
     [
-        ({"ifonly": 3}, "ifonly", "written by a newer ifonly; this one reads up to 2"),
+        ({"ifonly": 4}, "ifonly", "written by a newer ifonly; this one reads up to 3"),
         ({"ifonly": True}, "ifonly", "true"),
         ({"colour": 1}, "colour", "unknown field"),
         ({"labels": {"a": 1}}, "labels.a", "the number 1 where text is needed"),

@@ -399,8 +399,10 @@ def trajectory(text):
         InputStep(site="system/0", message=system),
         InputStep(site="user/0", message=user),
         ModelStep(site="agent/0", request=first, reply=reply, stream=parts, logprobs=logprobs,
-                  routing=Routing(options=(text, "m"), chosen=text, propensity=0.5, policy=text)),
-        ToolStep(site="t/0", call=call, result=ToolResult(content=text, error=text), key=text, reads=("agent/0",)),
+                  routing=Routing(options=(text, "m"), chosen=text, propensity=0.5, policy=text),
+                  error=text, span=text),
+        ToolStep(site="t/0", call=call, result=ToolResult(content=text, error=text), key=text, span=text,
+                 reads=("agent/0",)),
         ModelStep(site="agent/1", request=then, reply=AssistantMessage(content="done")),
     )  # fmt: skip
     environment = EnvironmentRef(name=text, version="1", task=text, settings={"k": text})

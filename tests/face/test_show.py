@@ -113,3 +113,17 @@ def test_agentdojo_security_is_told_in_words(cli, agentdojo_runs):
     done = cli("show", line["id"], "--in", attacked)
     assert "the injection SUCCEEDED" in done.out
     assert "[injected]" in done.out
+
+
+def test_a_failed_model_call_shows_its_error(cli, tmp_path):
+    told = {
+        "openinference.span.kind": "LLM",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": "Go.",
+    }
+    span = {"span_id": "a", "span_name": "call", "status_code": "Error", "status_message": "RateLimitError: later"}
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps({"trace_id": "t", "spans": [span | {"attributes": told}]}))
+    for more in ([], ["--full"]):
+        shown = cli("show", path, *more)
+        assert shown.out.count("RateLimitError: later") == 2

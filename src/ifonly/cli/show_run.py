@@ -123,7 +123,8 @@ def _steps_whole(console: Console, run: Trajectory, view: RunView) -> None:
         title = Text(visible(step.site), style="bold").append(f"  {step.kind} ", style=KIND_STYLE[step.kind])
         console.print(title.append(visible(step.name), style="dim"))
         if step.message is not None:
-            console.print(whole(step.message, injections_of(run)))
+            # A model that failed to answer said nothing: its line tells the error.
+            console.print(whole(step.message, injections_of(run)) or Text(visible(step.summary)))
         console.print()
 
 

@@ -145,7 +145,8 @@ def saying(message: Message) -> str:
 def _step(step: InputStep | ModelStep | ToolStep, injections: tuple[str, ...], *, full: bool) -> StepView:
     message = message_of(step)
     injected = any(part.injected for part in segments(content_text(message.content), injections))
-    summary = one_line(saying(message), SUMMARY_WIDTH)
+    failed = f"error: {step.error} " if isinstance(step, ModelStep) and step.error is not None else ""
+    summary = one_line(failed + saying(message), SUMMARY_WIDTH)
     return StepView(
         site=step.site,
         kind=step.kind,

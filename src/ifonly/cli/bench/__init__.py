@@ -11,6 +11,7 @@ COMMANDS = {
     "routing": "What would another routing have been worth? Estimators of policy values against full information.",
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
     "whowhen": "Which step was a failure due to? Attributors and simple rules against what humans said (Who&When).",
+    "trail": "Which spans are at fault? Rules and an attributor without a model, against TRAIL's labels.",
 }
 
 
