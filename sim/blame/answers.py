@@ -231,12 +231,15 @@ class Baselines(_Answer):
         lowest_logprob: the model step whose tokens were least probable, on average; None where none were recorded.
         rerun: how often other recorded runs of the same model and task, from the same state, did not fail: luck.
         why_not_rerun: why there is no such control.
+        rerun_live: how often this run, asked again now from its first model step, did not fail; None where that was
+            not asked.
     """
 
     last_step: str | None
     lowest_logprob: str | None
     rerun: Estimate | None
     why_not_rerun: str | None = None
+    rerun_live: Estimate | None = None
 
 
 class LiveBlame(_Answer):

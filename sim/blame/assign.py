@@ -86,13 +86,11 @@ def blame(
         return asking
     beside = baselines(run, asking.rerun, corpus, asking.failure, level)
     answer = _asked(asking, corpus, effort, seed, live)
-    luck = answer.baselines.rerun if answer.baselines else None
-    if luck is not None and beside.rerun is None:
-        beside = beside.model_copy(update={"rerun": luck, "why_not_rerun": None})
+    luck = answer.baselines.rerun_live if answer.baselines else None
     later = (asking.corpus.assumption,) if asking.corpus else ()
     told = (_LATER,) if live is None else (*live.assumptions, *((_LIVE_GAME,) if live.worlds != 0 else ()))
     lines = (*assumptions(run, Hold(), asking.rerun), *later, _GAME, *told)
-    return answer.model_copy(update={"baselines": beside, "assumes": lines})
+    return answer.model_copy(update={"baselines": beside.model_copy(update={"rerun_live": luck}), "assumes": lines})
 
 
 def asking_of(
@@ -131,7 +129,7 @@ def _asked(asking: Asking, corpus: Corpus | None, effort: int, seed: int, live: 
     answer = _answer(asking, steps, shares, parts.report if parts else None)
     if live is None or parts is None:
         return answer
-    luck = Baselines(last_step=None, lowest_logprob=None, rerun=parts.luck)
+    luck = Baselines(last_step=None, lowest_logprob=None, rerun=None, rerun_live=parts.luck)
     paid = {"calls": live.counted.live, "cost": live.counted.cost, "live": parts.report, "baselines": luck}
     return answer.model_copy(update=paid)
 

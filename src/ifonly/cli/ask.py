@@ -142,7 +142,7 @@ def text_of(given: str) -> str:
     if not given.startswith("@"):
         return given
     try:
-        return Path(given[1:]).readtext_of(encoding="utf-8")
+        return Path(given[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(given[1:], str(error), "Name a UTF-8 file after the @, or give the text itself.") from error
 

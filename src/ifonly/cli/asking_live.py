@@ -76,6 +76,25 @@ class Spec:
     cassette: Path | None = None
     resume: bool = False
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As options of a command to be typed, the budget included."""
+        at = self.endpoint
+        given = {
+            "--noise": self.noise,
+            "--particles": self.effort.particles,
+            "--seed": self.seed,
+            "--max-steps": self.effort.max_steps,
+            "--budget-usd": self.budget_usd,
+            "--max-calls": self.max_calls,
+            "--api-base": at.api_base,
+            "--cassette": self.cassette,
+        }
+        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        words += [word for name, to in at.aliases.items() for word in ("--alias", f"{name}={to}")]
+        words += [word for name, to in self.settings.items() for word in ("--set", f"{name}={json.dumps(to)}")]
+        return (*words, *(("--allow-unknown-price",) if self.unknown_price else ()))
+
 
 class LiveAsker:
     """Answers with live calls: all runs share one budget and one cassette.

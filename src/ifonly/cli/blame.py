@@ -161,7 +161,7 @@ def blame_(  # noqa: PLR0913 -- as many as the command has options
     one = chosen[0]
     with asker.ready([one]):
         answer = asker(one)
-    places = _places(run, within, corpus, tools, equal)
+    places = _places(run, within, corpus, tools, equal, spec if then is Continue.LIVE else None)
     if json:
         emit(answer)
     else:
@@ -274,11 +274,16 @@ def _runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: st
 
 
 def _places(
-    asked: Sequence[str], within: list[str] | None, corpus: list[str] | None, tools: str | None, equal: Equality
+    asked: Sequence[str],
+    within: list[str] | None,
+    corpus: list[str] | None,
+    tools: str | None,
+    equal: Equality,
+    spec: Spec | None,
 ) -> Places:
     """Where the run is, for the commands that run its fixes."""
     paths = within or [text for text in asked if Path(text).exists()] or corpus or []
     options_ = ["--tools", tools] if tools else []
     if equal is not Equality.EXACT:
         options_ += ["--equal", equal.value]
-    return Places(tuple(paths), tuple(corpus or ()), tuple(options_))
+    return Places(tuple(paths), tuple(corpus or ()), tuple(options_), spec.words if spec else ())

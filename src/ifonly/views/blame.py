@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import DropAction
+from ifonly.sim.blame.numbers import averted
 from ifonly.views.actions import question
 from ifonly.views.fixes import Places, fix_view
 from ifonly.views.scores import estimate_text, meaning, number
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Trajectory
     from ifonly.scm.estimate import Estimate
-    from ifonly.sim.blame.answers import Baselines, BlameAnswer, JointBlame, Origin, StepBlame
+    from ifonly.sim.blame.answers import Baselines, BlameAnswer, JointBlame, LiveBlame, Origin, StepBlame
     from ifonly.views.fixes import FixView
 
 __all__ = ["FLIPS", "NOTHING", "BarView", "BlameView", "CreditView", "blame_view"]
@@ -23,16 +24,22 @@ __all__ = ["FLIPS", "NOTHING", "BarView", "BlameView", "CreditView", "blame_view
 FLIPS = {
     "certain": "changing it averts the failure: exact, or still so after correction for all steps that were asked",
     "jointly": "changing it averts the failure only together with other calls",
-    "likely": "more recorded draws avert the failure than not; too few to be certain",
-    "no": "changing it averts nothing",
-    "open": "the log does not settle what changing it would have done",
+    "likely": "more draws avert the failure than not; too few to be certain",
+    "no": "changing it does not avert the failure more often than not, or no more often than asking again",
+    "open": "nothing that was recorded or asked settles what changing it would have done",
 }
 """What each word says of a step."""
 
 # Stands where nothing is known.
 NOTHING = "—"
 
-_PARTS = {"call": "the call", "result": "its result", "reply": "the reply", "environment": "the first state"}
+_PARTS = {
+    "call": "the call",
+    "result": "its result",
+    "reply": "the reply",
+    "environment": "the first state",
+    "prompt": "the prompt",
+}
 _KINDS = {
     "but-for": "without {all}, no failure",
     "overdetermination": "{all} each sufficed: only without all of them, no failure",
@@ -65,7 +72,7 @@ class CreditView:
     Attributes:
         site: of the step.
         part: in words, what of it is changed.
-        kind: tool, model or environment.
+        kind: tool, model, environment or input.
         flips: one of `FLIPS`.
         rank: its place among the blamed, from 1; None if it is not blamed.
         change: the what-if in words.
@@ -118,6 +125,7 @@ class BlameView:
     assumes: tuple[str, ...]
     legend: dict[str, str]
     spent: str
+    live: tuple[str, ...] = ()
     shares: dict[str, CreditView] = field(default_factory=dict)
 
 
@@ -153,9 +161,31 @@ def blame_view(run: Trajectory, answer: BlameAnswer, places: Places | None = Non
         baselines=tuple(_baselines(answer.baselines)) if answer.baselines else (),
         assumes=answer.assumes,
         legend={name: text for name, text in FLIPS.items() if any(one.flips == name for one in credits)},
-        spent=f"{answer.executions:,} re-executions, {answer.calls} model calls, 0.00 US dollars",
+        spent=_spent(answer),
+        live=_live(answer.live) if answer.live else (),
         shares={one.site: one for one in credits if one.bar is not None},
     )
+
+
+def _spent(answer: BlameAnswer) -> str:
+    cost = "price not known" if answer.cost is None else f"{answer.cost:.2f} US dollars"
+    return f"{answer.executions:,} re-executions, {answer.calls:,} model calls, {cost}"
+
+
+def _live(live: LiveBlame) -> tuple[str, ...]:
+    """What was asked of models, and what was left."""
+    lines = [
+        f"{live.asked} what-ifs, {live.noise} noise, seed {live.seed}: {live.runs} re-runs in {live.seconds:.0f} s"
+    ]
+    if live.early:
+        lines.append(f"{live.early} of them ended early, since they were decided")
+    if live.worlds:
+        lines.append(f"live shares of model steps from {live.worlds} worlds")
+    if live.recorded:
+        lines.append(f"{live.recorded} replies came from the cassette and were not paid again")
+    if live.stopped:
+        lines.append(f"not all was asked: {live.stopped}")
+    return tuple(lines)
 
 
 def _question(run: Trajectory, answer: BlameAnswer) -> str:
@@ -197,6 +227,15 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
     notes = [f"{row.estimand} effect"] if row.estimand else []
     if row.made is not None and row.made > 0:
         notes.append(f"its calls have the share {number(row.made)}")
+    live = [one for one in row.attempts if one.continuation == "live" and one.action == row.action]
+    if live and live[0].control is not None and live[0].particles:
+        again = estimate_text(averted(live[0].control))
+        notes.append(f"averted in {live[0].particles} live re-runs as shown; unchanged and asked again: {again}")
+    if row.live_share is not None:
+        notes.append(f"live share of the failure beyond luck: {estimate_text(row.live_share)}")
+    if row.sensitivity is not None:
+        told = ", ".join(f"{name} {_text(one)}" for name, one in row.sensitivity.averted.items())
+        notes.append(f"by noise model: {told}; spread {number(row.sensitivity.spread)}")
     if row.p_value is not None:
         notes.append(f"p = {row.p_value:.2g}, corrected")
     if row.why:
@@ -208,7 +247,7 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
         flips=row.flips,
         rank=rank,
         change=_change(row, run),
-        effect=_text(row.counterfactual),
+        effect=_effect(row.counterfactual),
         fresh=_text(row.interventional),
         necessity=_text(row.necessity),
         sufficiency=_text(row.sufficiency),
@@ -224,6 +263,12 @@ def _change(row: StepBlame, run: Trajectory) -> str:
     if isinstance(row.action, DropAction) and row.kind == "model":
         return f"{row.site} had said nothing"
     return question([row.action], run).removeprefix("If only ")
+
+
+def _effect(estimate: Estimate | None) -> str:
+    """P(averted), with a word where its noise is not the recorded run's."""
+    fresh = estimate is not None and estimate.rung == "interventional"
+    return f"{_text(estimate)} (fresh noise)" if fresh else _text(estimate)
 
 
 def _text(estimate: Estimate | None) -> str:
@@ -274,3 +319,5 @@ def _baselines(beside: Baselines) -> Iterator[str]:
     yield f"least probable step: {beside.lowest_logprob or 'no log-probabilities were recorded'}"
     luck = f"not failed in {estimate_text(beside.rerun)}" if beside.rerun else f"unknown: {beside.why_not_rerun}"
     yield f"asked again, unchanged: {luck}"
+    if beside.rerun_live is not None:
+        yield f"asked again now, unchanged: not failed in {estimate_text(beside.rerun_live)}"
