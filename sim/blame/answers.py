@@ -11,6 +11,7 @@ from ifonly.scm.estimate import Estimate
 from ifonly.scm.joint_causes import Kind
 from ifonly.sim.answers import Verdict
 from ifonly.sim.blame.failure import Failure
+from ifonly.sim.blame.live_answers import LiveBlame, Sensitivity
 
 __all__ = [
     "Attempt",
@@ -22,10 +23,8 @@ __all__ = [
     "Flips",
     "Interaction",
     "JointBlame",
-    "LiveBlame",
     "Origin",
     "Part",
-    "Sensitivity",
     "Source",
     "StepBlame",
 ]
@@ -49,20 +48,6 @@ BlameVerdict = Literal["blamed", "abstained"]
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Sensitivity(_Answer):
-    """What the noise model has to do with an answer: one law of fresh draws, three couplings to the recorded noise.
-
-    No data tells these apart (`ifonly.scm.contamination`), so their spread is what the assumption is worth.
-
-    Attributes:
-        averted: P(averted) in this run, by noise model: ``gumbel-max``, ``inverse-cdf``, ``independent``.
-        spread: the largest of the points less the smallest.
-    """
-
-    averted: dict[Literal["gumbel-max", "inverse-cdf", "independent"], Estimate]
-    spread: float
 
 
 class Attempt(_Answer):
@@ -242,34 +227,6 @@ class Baselines(_Answer):
     rerun_live: Estimate | None = None
 
 
-class LiveBlame(_Answer):
-    """What was asked of models for an answer.
-
-    Attributes:
-        noise: of the live replies: ``fresh``, ``choice`` or ``token``.
-        seed: of all draws.
-        asked: how many what-ifs were asked live.
-        runs: re-runs that were made, controls among them; each serves every what-if that it fits.
-        particles: re-runs in each arm, at most.
-        early: of how many what-ifs asking ended early, since they were decided.
-        worlds: in how many worlds the credit of model steps was asked.
-        recorded: replies served from the cassette, not paid again.
-        seconds: wall time.
-        stopped: why not all was asked that was open; None if it was.
-    """
-
-    noise: Literal["fresh", "choice", "token"]
-    seed: int
-    asked: int
-    runs: int
-    particles: int
-    early: int = 0
-    worlds: int = 0
-    recorded: int = 0
-    seconds: float
-    stopped: str | None = None
-
-
 class BlameAnswer(_Answer):
     """Which steps a run's failure is due to.
 
@@ -277,6 +234,7 @@ class BlameAnswer(_Answer):
         run: id of the recorded run.
         task: its task, the cluster for intervals over runs.
         model: that it ran with.
+        prompt: its first system prompt; None where the log has none.
         failure: what counts as failure; None where the run did not fail.
         verdict: blamed, or abstained.
         reason: why abstained.
@@ -304,6 +262,7 @@ class BlameAnswer(_Answer):
     run: str
     task: str
     model: str
+    prompt: str | None = None
     failure: Failure | None
     verdict: BlameVerdict
     reason: str | None = None

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from ifonly.scm.estimate import Estimate
     from ifonly.sim.blame.alternatives import Alternative
-    from ifonly.sim.blame.answers import LiveBlame
     from ifonly.sim.blame.attempts import Asking
     from ifonly.sim.blame.live import LiveAsk
+    from ifonly.sim.blame.live_answers import LiveBlame
     from ifonly.sim.blame.questions import Question
 
 __all__ = ["LiveParts", "asked_live", "live_questions"]

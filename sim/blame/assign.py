@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ifonly.agents.canonical import canonical_json
 from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import ActionError
-from ifonly.agents.records import ToolStep
+from ifonly.agents.records import InputStep, ToolStep
 from ifonly.agents.rerun import Rerun
 from ifonly.sim.blame.alternatives import alternatives, good_runs
 from ifonly.sim.blame.answers import Baselines, BlameAnswer
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from ifonly.agents.corpus import Corpus
     from ifonly.agents.environments.base import Environment
     from ifonly.agents.records import Trajectory
-    from ifonly.sim.blame.answers import LiveBlame, StepBlame
+    from ifonly.sim.blame.answers import StepBlame
     from ifonly.sim.blame.credit import Credit
     from ifonly.sim.blame.live import LiveAsk
+    from ifonly.sim.blame.live_answers import LiveBlame
 
 __all__ = ["EFFORT", "asking_of", "blame", "not_again"]
 
@@ -64,6 +66,8 @@ def blame(
 
     Each step is asked, by intervention, what its alternatives would have done: with later replies held (the controlled
     direct effect), and, where there is a corpus, with later replies drawn from recorded runs (the total effect).
+
+    Long because its arguments are many, and each is told.
 
     Args:
         run: the recorded run.
@@ -153,6 +157,7 @@ def _answer(asking: Asking, steps: Sequence[StepBlame], shares: Credit, report: 
         run=run.id,
         task=run.task,
         model=run.model,
+        prompt=_prompt(run),
         failure=asking.failure,
         verdict="abstained" if reason else "blamed",
         reason=reason,
@@ -202,5 +207,18 @@ def _nobody(asking: Asking, steps: Sequence[StepBlame], shares: Credit, report: 
     return f"nothing flips: no alternative to any step, of {calls} calls, averts the failure{tail}"
 
 
+def _prompt(run: Trajectory) -> str | None:
+    said = (step.message.content for step in run.steps if isinstance(step, InputStep) and step.message.role == "system")
+    return next((text if isinstance(text, str) else canonical_json(text) for text in said if text is not None), None)
+
+
 def _abstained(run: Trajectory, failure: Failure | None, reason: str) -> BlameAnswer:
-    return BlameAnswer(run=run.id, task=run.task, model=run.model, failure=failure, verdict="abstained", reason=reason)
+    return BlameAnswer(
+        run=run.id,
+        task=run.task,
+        model=run.model,
+        prompt=_prompt(run),
+        failure=failure,
+        verdict="abstained",
+        reason=reason,
+    )

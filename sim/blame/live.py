@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from ifonly.agents.errors import BudgetSpent, IfonlyError
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.sequential import betting_p_value
-from ifonly.sim.blame.answers import Attempt, LiveBlame, Sensitivity
+from ifonly.sim.blame.answers import Attempt
 from ifonly.sim.blame.attempts import Asked
+from ifonly.sim.blame.live_answers import LiveBlame, Sensitivity
 from ifonly.sim.blame.numbers import averted
 from ifonly.sim.live import Live
 from ifonly.sim.live_answer import arm_estimate, change_estimate, live_outcome
@@ -179,12 +180,13 @@ def _read(asking: Asking, state: _State, ask: LiveAsk, arms: Arms) -> _Read:
     wide = replace(effort, level=(1 + asking.level) / 2)
     question = state.question
     fresh = _failed(asking, arms.particles("independent", question.doing, state.numbers))
-    kept = [1.0] * len(fresh)
+    kept: Values = [1.0] * len(fresh)
     if question.control is not None:
         kept = _failed(asking, arms.particles("independent", question.control, state.numbers))
     voice = _head(ask)
     own = fresh if voice == "independent" else _failed(asking, arms.particles(voice, question.doing, state.numbers))
-    gained = [0.0 if a is None or b is None else a - b for a, b in zip(kept, fresh, strict=True)]
+    # What is not settled counts against the claim.
+    gained = [(a or 0.0) - (1.0 if b is None else b) for a, b in zip(kept, fresh, strict=True)]
     good = [0.0 if x is None else 1 - x for x in own]
     p = betting_p_value(good, *_UNIT, 1 / 2, planned=effort.particles)
     if voice == "independent" and question.control is not None:
@@ -220,46 +222,55 @@ def _failed(asking: Asking, particles: Sequence[Particle]) -> Values:
 
 def _answered(asking: Asking, state: _State, ask: LiveAsk, arms: Arms, stopped: str | None) -> Asked:
     """The answer to one question, with what there is."""
-    question, base = state.question, _base(state.question)
+    question = state.question
+    one = question.alternative
+    blank = Attempt(
+        action=one.action,
+        source=one.source,
+        continuation="live",
+        estimand="total",
+        failure=_open(),
+        particles=0,
+        verdict="needs live or fitted",
+        reason=stopped if state.error is None else str(state.error),
+    )
     if question.parted is None:
-        live = Live("recorded", arms.max_steps)
-        settled = Particle(0, Arm(asking.run, question.doing.do, asking.rerun, arms.max_steps).walk(live), {})
-        (value,) = _failed(asking, [settled])
-        failed = _open() if value is None else Estimate.settled(value, "counterfactual")
-        verdict = "undetermined" if value is None else "answered"
-        return Asked(question.alternative, Attempt(**base, failure=failed, verdict=verdict, particles=0))
+        return Asked(one, blank.model_copy(update=_settled(asking, question, arms)))
     if not state.numbers or state.error is not None:
-        why = str(state.error) if state.error is not None else stopped
-        return Asked(
-            question.alternative,
-            Attempt(**base, failure=_open(), verdict="needs live or fitted", reason=why, particles=0),
-        )
-    read, effort = _read(asking, state, ask, arms), replace(ask.effort, width=0.0, level=asking.level)
+        return Asked(one, blank)
+    read, changed = _read(asking, state, ask, arms), arms.particles(_head(ask), question.doing, state.numbers)
+    reasons = dict.fromkeys(str(particle.failed) for particle in changed if particle.failed is not None)
+    found = {
+        "failure": averted(read.effect),
+        "others": _others(asking, state, ask, arms),
+        "control": read.control,
+        "change": read.change,
+        "particles": len(state.numbers),
+        "sensitivity": _sensitivity(asking, state, ask, arms),
+        "verdict": "partly answered" if reasons or read.effect.value is None else "answered",
+        "reason": next(iter(reasons), None),
+    }
+    return Asked(one, blank.model_copy(update=found), read.p, read.pair)
+
+
+def _settled(asking: Asking, question: Question, arms: Arms) -> dict[str, object]:
+    """What the changed run came to, where the recording settles all of it."""
+    walk = Arm(asking.run, question.doing.do, asking.rerun, arms.max_steps).walk(Live("recorded", arms.max_steps))
+    (value,) = _failed(asking, [Particle(0, walk, {})])
+    if value is None:
+        return {"verdict": "undetermined", "reason": "its outcome cannot be judged"}
+    return {"failure": Estimate.settled(value, "counterfactual"), "verdict": "answered", "reason": None}
+
+
+def _others(asking: Asking, state: _State, ask: LiveAsk, arms: Arms) -> dict[str, Estimate]:
+    """The other scores in the changed arm."""
+    question, effort = state.question, replace(ask.effort, width=0.0, level=asking.level)
     changed = arms.particles(_head(ask), question.doing, state.numbers)
-    control = [] if question.control is None else arms.particles("independent", question.control, state.numbers)
-    others = {
-        name: live_outcome(name, score, changed, control, effort, "fresh" if control else ask.noise).counterfactual
+    return {
+        name: live_outcome(name, score, changed, [], effort, ask.noise).counterfactual
         for name, score in asking.run.outcome.scores.items()
         if name != asking.failure.score
     }
-    reasons = dict.fromkeys(str(one.failed) for one in changed if one.failed is not None)
-    attempt = Attempt(
-        **base,
-        failure=averted(read.effect),
-        others=others,
-        control=read.control,
-        change=read.change,
-        particles=len(state.numbers),
-        sensitivity=_sensitivity(asking, state, ask, arms),
-        verdict="partly answered" if reasons or read.effect.value is None else "answered",
-        reason=next(iter(reasons), None),
-    )
-    return Asked(question.alternative, attempt, read.p, read.pair)
-
-
-def _base(question: Question) -> dict[str, object]:
-    one = question.alternative
-    return {"action": one.action, "source": one.source, "continuation": "live", "estimand": "total"}
 
 
 def _sensitivity(asking: Asking, state: _State, ask: LiveAsk, arms: Arms) -> Sensitivity | None:

@@ -63,6 +63,8 @@ async def live_credit(
 ) -> tuple[dict[str, Estimate], int, str | None]:
     """The shares of the model steps, by world after world, as far as the budget goes.
 
+    Long because its arguments are many, and each is told.
+
     Args:
         arms: opened.
         failure: what is shared.

@@ -75,6 +75,8 @@ def plan_blame(
 ) -> BlamePlan:
     """The plan of `ifonly.sim.blame.blame` with these arguments; `price` is that of one call. Asks nothing.
 
+    Long because one record is filled.
+
     Raises:
         ActionError: the run is not one growing conversation.
         ToolEnvironmentError: the run's environment is known but not installed, or does not know the task.

@@ -19,12 +19,14 @@ from ifonly.sim.tokens.replies import TokenReplies
 from ifonly.views.actions import question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ifonly.agents.completion import ChatModel
+    from pydantic import JsonValue
+
+    from ifonly.agents.completion import ChatModel, Completion
     from ifonly.agents.corpus import Corpus
     from ifonly.agents.environments.base import Environment
-    from ifonly.agents.records import ToolSpec, Trajectory
+    from ifonly.agents.records import Request, ToolSpec, Trajectory
     from ifonly.cli.asking_live import Spec
     from ifonly.sim.blame import BlamePlan, Failure
     from ifonly.sim.blame.arms import Voice
@@ -38,7 +40,7 @@ _SHOWN = 12
 class _NobodyAsked:
     """Stands for the model where only the plan is made."""
 
-    async def complete(self, request: object) -> object:
+    async def complete(self, request: Request) -> Completion:
         raise AssertionError("a plan asks nothing")
 
 
@@ -65,8 +67,10 @@ class LiveBlaming:
     def open(self, runs: Sequence[Trajectory]) -> Iterator[LiveBlaming]:
         """Ready to be asked; see `ifonly.cli.asking_live.paying`."""
         spec = self.spec
-        asked = [[run.id for run in runs], spec.noise, spec.seed, spec.settings, self.models, self.prompts, self.sites]
-        with paying(spec, spec.cassette or cassette_of(["blame", *asked])) as self._paid:
+        named = [list(self.models), list(self.prompts), list(self.sites)]
+        ids = repr([run.id for run in runs])
+        asked: list[JsonValue] = ["blame", ids, spec.noise, spec.seed, repr(spec.settings), repr(named)]
+        with paying(spec, spec.cassette or cassette_of(asked)) as self._paid:
             yield self
 
     @contextmanager
@@ -89,7 +93,12 @@ class LiveBlaming:
         ask = self._ask(_voices(self.spec, counted, (), served), counted)
         return plan_blame(run, ask, served.price, corpus=corpus, environment=environment, score=failure)
 
-    def _ask(self, voices: dict[Voice, Replies], counted: Counted, told=lambda done, of: None) -> LiveAsk:
+    def _ask(
+        self,
+        voices: dict[Voice, Replies],
+        counted: Counted,
+        told: Callable[[int, int], None] = lambda done, of: None,
+    ) -> LiveAsk:
         spec = self.spec
         return LiveAsk(
             voices,

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import DropAction
-from ifonly.sim.blame.numbers import averted
 from ifonly.views.actions import question
 from ifonly.views.fixes import Places, fix_view
 from ifonly.views.scores import estimate_text, meaning, number
+from ifonly.views.spent import live_lines, live_notes, spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ifonly.agents.records import Trajectory
     from ifonly.scm.estimate import Estimate
-    from ifonly.sim.blame.answers import Baselines, BlameAnswer, JointBlame, LiveBlame, Origin, StepBlame
+    from ifonly.sim.blame.answers import Baselines, BlameAnswer, JointBlame, Origin, StepBlame
     from ifonly.views.fixes import FixView
 
 __all__ = ["FLIPS", "NOTHING", "BarView", "BlameView", "CreditView", "blame_view"]
@@ -161,31 +161,10 @@ def blame_view(run: Trajectory, answer: BlameAnswer, places: Places | None = Non
         baselines=tuple(_baselines(answer.baselines)) if answer.baselines else (),
         assumes=answer.assumes,
         legend={name: text for name, text in FLIPS.items() if any(one.flips == name for one in credits)},
-        spent=_spent(answer),
-        live=_live(answer.live) if answer.live else (),
+        spent=spent(answer),
+        live=live_lines(answer.live) if answer.live else (),
         shares={one.site: one for one in credits if one.bar is not None},
     )
-
-
-def _spent(answer: BlameAnswer) -> str:
-    cost = "price not known" if answer.cost is None else f"{answer.cost:.2f} US dollars"
-    return f"{answer.executions:,} re-executions, {answer.calls:,} model calls, {cost}"
-
-
-def _live(live: LiveBlame) -> tuple[str, ...]:
-    """What was asked of models, and what was left."""
-    lines = [
-        f"{live.asked} what-ifs, {live.noise} noise, seed {live.seed}: {live.runs} re-runs in {live.seconds:.0f} s"
-    ]
-    if live.early:
-        lines.append(f"{live.early} of them ended early, since they were decided")
-    if live.worlds:
-        lines.append(f"live shares of model steps from {live.worlds} worlds")
-    if live.recorded:
-        lines.append(f"{live.recorded} replies came from the cassette and were not paid again")
-    if live.stopped:
-        lines.append(f"not all was asked: {live.stopped}")
-    return tuple(lines)
 
 
 def _question(run: Trajectory, answer: BlameAnswer) -> str:
@@ -227,15 +206,7 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
     notes = [f"{row.estimand} effect"] if row.estimand else []
     if row.made is not None and row.made > 0:
         notes.append(f"its calls have the share {number(row.made)}")
-    live = [one for one in row.attempts if one.continuation == "live" and one.action == row.action]
-    if live and live[0].control is not None and live[0].particles:
-        again = estimate_text(averted(live[0].control))
-        notes.append(f"averted in {live[0].particles} live re-runs as shown; unchanged and asked again: {again}")
-    if row.live_share is not None:
-        notes.append(f"live share of the failure beyond luck: {estimate_text(row.live_share)}")
-    if row.sensitivity is not None:
-        told = ", ".join(f"{name} {_text(one)}" for name, one in row.sensitivity.averted.items())
-        notes.append(f"by noise model: {told}; spread {number(row.sensitivity.spread)}")
+    notes += live_notes(row)
     if row.p_value is not None:
         notes.append(f"p = {row.p_value:.2g}, corrected")
     if row.why:
