@@ -147,12 +147,12 @@ def test_a_failed_errand_is_blamed_with_the_real_model(tmp_path):
         require_engine()
     except ToolEnvironmentError as error:
         pytest.skip(str(error))
-    made = ifonly("run", str(AGENT), "--repeat", "3", "--seed", "0", "--out", "runs.jsonl", cwd=tmp_path)
+    made = ifonly("run", str(AGENT), "--repeat", "2", "--seed", "0", "--out", "runs.jsonl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     failed = next(run for run in read(tmp_path / "runs.jsonl").trajectories if not run.outcome.scores["solved"])
     (tmp_path / "better.txt").write_text(BETTER, encoding="utf-8")
     asked = ("blame", failed.id, "--in", "runs.jsonl", "--tools", TOOLS, "--prompt", "@better.txt")
-    live = ("--continue", "live", "--max-calls", "200", "--workers", "2", "--worlds", "4")
+    live = ("--continue", "live", "--max-calls", "200", "--workers", "2", "--worlds", "0", "--at", "system/0")
     first = ifonly(*asked, *live, "--json", cwd=tmp_path)
     assert first.returncode == 0, first.stderr + first.stdout
     answer = json.loads(first.stdout)
