@@ -68,7 +68,7 @@ class Corpus:
 
     def key(self, request: Request) -> str:
         """The digest under which the conversation of this request is found."""
-        return _fold(context_digest(request), request.messages, self.equality)[-1]
+        return _fold(_context(request), request.messages, self.equality)[-1]
 
     def turns(self, key: str, *, model: str, besides: str | None = None) -> tuple[Turn, ...]:
         """Recorded places where the conversation of this key stood with this model, in the order of the runs.
@@ -86,7 +86,7 @@ class Corpus:
 
     def missing(self, request: Request, *, besides: str | None = None) -> Undetermined:
         """Why no run but `besides` can continue this request, with the nearest recorded one."""
-        model, keys = request.model, _fold(context_digest(request), request.messages, self.equality)
+        model, keys = request.model, _fold(_context(request), request.messages, self.equality)
         if self.turns(keys[-1], model=model):
             return Undetermined(why=f"no other recorded run of {model} was asked this")
         for depth in range(len(request.messages) - 1, -1, -1):
@@ -101,7 +101,15 @@ class Corpus:
 
 def _prefixes(run: Trajectory, equality: Equality) -> tuple[str, ...]:
     first = next((step for step in run.steps if isinstance(step, ModelStep)), None)
-    return _fold(context_digest(first.request), run.messages, equality) if first else ()
+    return _fold(_context(first.request), run.messages, equality) if first else ()
+
+
+def _context(request: Request) -> str:
+    """What stands beside the messages, without the seed: it names the noise, and another draw has another one."""
+    settings = {name: value for name, value in request.settings.items() if name != "seed"}
+    return context_digest(
+        request if settings == request.settings else request.model_copy(update={"settings": settings})
+    )
 
 
 def _fold(context: str, messages: Sequence[Message], equality: Equality) -> tuple[str, ...]:

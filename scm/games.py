@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Game", "gains", "sampled", "settled"]
+__all__ = ["DrawnGame", "Game", "gains", "sampled", "settled"]
 
 _ROWS = 2**15
 """Coalitions asked for at once, at most."""
@@ -55,6 +55,36 @@ class Game:
                 f"got shape {values.shape}"
             )
         return values
+
+
+@dataclass(frozen=True)
+class DrawnGame:
+    """A set function that is a mean over worlds which can be drawn one by one: v(S) = E over w of value(S, w).
+
+    Live rollouts are one: a world is the seed of all that is asked, and equal for all coalitions.
+
+    Attributes:
+        value: from coalitions, a boolean array of shape (m, players), and a world of each, shape (m,), to their values,
+            shape (m,).
+        players: number of players.
+        rung: rung of the ladder that its values stand on.
+        noise: the noise models that they rest on, or None.
+        span: the smallest and largest value that it can have.
+    """
+
+    value: Callable[[NDArray[np.bool_], NDArray[np.int64]], ArrayLike]
+    players: int
+    rung: Rung = "interventional"
+    noise: str | None = None
+    span: tuple[float, float] = (0.0, 1.0)
+
+    def at(self, world: int) -> Game:
+        """Return the set function of one world."""
+
+        def value(members: NDArray[np.bool_]) -> ArrayLike:
+            return self.value(members, np.full(len(members), world, dtype=np.int64))
+
+        return Game(value, self.players, self.rung, self.noise, self.span)
 
 
 def gains(game: Game, orders: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ifonly.scm.intervals import Interval
 
-__all__ = ["betting_interval"]
+__all__ = ["betting_interval", "betting_p_value"]
 
 _GRID = 2_001
 _MOST = 0.75
@@ -59,6 +59,34 @@ def betting_interval(
     first, last = (means[min(max(int(end), 0), _GRID - 1)] for end in ends)
     span = high - low
     return low + span * min(float(first), centre), low + span * max(float(last), centre)
+
+
+def betting_p_value(
+    values: ArrayLike, low: float, high: float, null: float, *, planned: int | None = None, level: float = 0.95
+) -> float:
+    """Return the p-value of "the mean is at most `null`", valid at any number of draws, also one chosen by looking.
+
+    If the mean is m <= null, the capital K+_t(null) of the gambler who bets that it is higher is a non-negative
+    supermartingale that starts at 1, so P(1 / max over t of K+_t <= a) <= a for every a (Ville 1939).
+
+    Args:
+        values: shape (n,), in the order in which they came; no draw gives 1.
+        low: smallest value a draw can have.
+        high: largest value a draw can have; above `low`.
+        null: inside (low, high).
+        planned: as in `betting_interval`.
+        level: for which the bets are tuned; it moves the power alone.
+
+    Raises:
+        ValueError: if the range is empty, `null` is no inner point, or a draw lies outside the range.
+    """
+    if not low < null < high:
+        raise ValueError(f"need low < null < high, got {low}, {null}, {high}")
+    x, mean = (np.asarray(values, dtype=float) - low) / (high - low), (null - low) / (high - low)
+    if x.ndim != 1 or not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(f"need a vector of values in [{low}, {high}], got {x}")
+    gained = np.log1p(np.minimum(_bets(x, level, planned), _MOST / mean) * (x - mean)).cumsum()
+    return float(np.exp(-max(0.0, gained.max(initial=0.0))))
 
 
 def _bets(x: NDArray[np.float64], level: float, planned: int | None) -> NDArray[np.float64]:

@@ -14,15 +14,19 @@ import numpy as np
 from ifonly.scm.coalitions import MOST_PLAYERS, coalitions, interaction_values, shapley_values
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import NotApplicable
-from ifonly.scm.games import Game, gains, sampled, settled
+from ifonly.scm.estimate import Estimate
+from ifonly.scm.games import DrawnGame, Game, gains, sampled, settled
 from ifonly.scm.sequential import betting_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from ifonly.scm.estimate import Estimate
+__all__ = ["drawn_shapley", "exact_shapley", "interactions", "sampled_shapley", "shapley", "world_coalitions"]
 
-__all__ = ["exact_shapley", "interactions", "sampled_shapley", "shapley"]
+_WHOLE = 3
+"""Players up to which a world is asked for all coalitions: a pair of orders would ask for nearly as many."""
 
 
 def shapley(game: Game, *, pairs: int = 500, draw: Draw | None = None, level: float = 0.95) -> tuple[Estimate, ...]:
@@ -95,3 +99,68 @@ def sampled_shapley(
             update={"value": value, "low": min(low, value), "high": max(high, value)}
         )
     return tuple(made)
+
+
+def drawn_shapley(
+    game: DrawnGame, worlds: Sequence[int], *, planned: int | None = None, draw: Draw | None = None, level: float = 0.95
+) -> tuple[Estimate, ...]:
+    """Return the Shapley value of each player in a game that is a mean over worlds, from some of them.
+
+    The value is linear in the game, so it is the mean over worlds of each world's own value. That is had exactly from
+    all coalitions of up to 3 players, and else, without bias, from one random order and its reverse, drawn for this
+    world. Worlds are independent draws in [-range, range]: betting intervals, which hold the error of worlds and of
+    orders alike and are valid at any number of worlds.
+
+    Args:
+        game: the set function.
+        worlds: their numbers, at least one.
+        planned: for how many worlds the bets are tuned; as many as there are if None.
+        draw: source of the orders, one stream a world; seed 0 if None.
+        level: coverage of each interval.
+
+    Raises:
+        NotApplicable: if there is no world.
+    """
+    if not worlds:
+        raise NotApplicable("no world was drawn: nothing is known of the game")
+    drawn = np.array([_own(game.at(world), world, draw or Draw()) for world in worlds])
+    reach = game.span[1] - game.span[0]
+    return tuple(
+        _bet(game, np.clip(one, -reach, reach), reach, level, planned or len(worlds)) for one in np.transpose(drawn)
+    )
+
+
+def world_coalitions(players: int, world: int, draw: Draw) -> NDArray[np.bool_]:
+    """Return the coalitions that `drawn_shapley` asks of one world, shape (m, players), each once."""
+    asked: list[NDArray[np.bool_]] = []
+
+    def listen(members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        asked.append(members)
+        return np.zeros(len(members))
+
+    _own(Game(listen, players), world, draw)
+    return np.unique(np.concatenate(asked), axis=0)
+
+
+def _own(game: Game, world: int, draw: Draw) -> NDArray[np.float64]:
+    """What each player adds in one world: exact, or by an order and its reverse."""
+    if game.players <= _WHOLE:
+        return exact_shapley(game)
+    order = draw.generator(f"shapley/{world}").permutation(game.players)
+    added: NDArray[np.float64] = gains(game, np.stack([order, order[::-1]])).mean(0)
+    return added
+
+
+def _bet(game: DrawnGame, values: NDArray[np.float64], reach: float, level: float, planned: int) -> Estimate:
+    low, high = betting_interval(values, -reach, reach, level, planned=planned)
+    value = float(values.mean())
+    return Estimate(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        level=level,
+        effective=float(len(values)),
+        rung=game.rung,
+        identified="point" if game.noise is None else "assumed",
+        noise=game.noise,
+    )

@@ -7,15 +7,17 @@ as an exponential race, Y = argmin over k of E_k / p_k with E_k ~ Exp(1). Given 
 
 and under the changed request the same E choose argmin over k of E_k / q_k (Maddison et al. 2014, "A* sampling";
 Oberst and Sontag 2019, "Counterfactual off-policy evaluation with Gumbel-max SCMs", sec. 3). All exponentials are keyed
-by particle, site and the option's name. p and q come from log-probabilities where the model gives them, else from
-asking several times. The wording within an option takes fresh noise.
+by particle, site and the option's name. Other couplings of the same laws are `inverse-cdf`, one uniform that drives
+both choices through their distribution functions (options in the order of their names), and `independent`. p and q come
+from log-probabilities where the model gives them, else from asking several times. The wording within an option takes
+fresh noise.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from math import inf, log
+from math import fsum, inf, log
 from typing import TYPE_CHECKING, Any
 
 from ifonly.agents.canonical import request_key
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.completion import ChatModel
     from ifonly.agents.records import AssistantMessage, ModelStep, Request, ToolSpec
+    from ifonly.scm.contamination import Coupling
     from ifonly.sim.live import Noise
 
 __all__ = ["Choice", "chosen"]
@@ -38,7 +41,14 @@ _TRIES = 24
 """Asks for a reply that takes a given option, before giving up."""
 
 
-def chosen(draw: Draw, name: str, q: Mapping[str, float], p: Mapping[str, float] | None, factual: str | None) -> str:
+def chosen(
+    draw: Draw,
+    name: str,
+    q: Mapping[str, float],
+    p: Mapping[str, float] | None,
+    factual: str | None,
+    coupling: Coupling = "gumbel-max",
+) -> str:
     """The option that the abducted noise chooses.
 
     Args:
@@ -47,7 +57,12 @@ def chosen(draw: Draw, name: str, q: Mapping[str, float], p: Mapping[str, float]
         q: probabilities of the options under the changed request.
         p: those under the recorded request; None where there is no recording here: the noise keeps its prior.
         factual: the recorded option, with p > 0.
+        coupling: of the noise in both worlds.
     """
+    if coupling == "independent":
+        p = None
+    if coupling == "inverse-cdf":
+        return _cut(float(draw.uniform(f"{name}#uniform")), q, p, factual)
     fresh = {option: -log(float(draw.uniform(f"{name}/{option}"))) for option in {*q, *(p or ())}}
     if p is None or factual is None:
         race = fresh
@@ -55,6 +70,20 @@ def chosen(draw: Draw, name: str, q: Mapping[str, float], p: Mapping[str, float]
         time = -log(float(draw.uniform(f"{name}#time")))
         race = {k: p.get(k, 0.0) * time + (0.0 if k == factual else fresh[k]) for k in fresh}
     return min(sorted(q), key=lambda option: race[option] / q[option] if q[option] > 0 else inf)
+
+
+def _cut(u: float, q: Mapping[str, float], p: Mapping[str, float] | None, factual: str | None) -> str:
+    """The option of q at the uniform, which lies within the recorded option's share of p where there is one."""
+    if p is not None and factual is not None:
+        names = sorted(p)
+        before = fsum(p[name] for name in names[: names.index(factual)])
+        u = (before + u * p[factual]) / fsum(p.values())
+    reached, total = 0.0, fsum(q.values())
+    for option in sorted(q):
+        reached += q[option] / total
+        if u < reached:
+            return option
+    return max(option for option in q if q[option] > 0)
 
 
 @dataclass
@@ -67,6 +96,7 @@ class Choice(Plain):
         asks: how often a request is asked where the model tells no log-probabilities.
         settings: sampling settings where the recorded request names none.
         tools: those of the environment, where the log does not say what was offered.
+        coupling: of a choice's noise with the recorded one.
     """
 
     model: ChatModel
@@ -75,11 +105,17 @@ class Choice(Plain):
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: tuple[ToolSpec, ...] = ()
     noise: Noise = "choice"
-    assumption: str = (
-        "Gumbel-max: a step's choice among options keeps the noise that the recorded choice shows (one of many SCMs "
-        "with these option probabilities); the wording within an option is drawn anew."
-    )
+    coupling: Coupling = "gumbel-max"
     _asked: dict[tuple[str, int], asyncio.Task[Completion]] = field(default_factory=dict)
+
+    @property
+    def assumption(self) -> str:
+        """See `ifonly.sim.live.Replies`."""
+        named = "Gumbel-max" if self.coupling == "gumbel-max" else self.coupling
+        return (
+            f"{named}: a step's choice among options keeps the noise that the recorded choice shows (one of many SCMs "
+            "with these option probabilities); the wording within an option is drawn anew."
+        )
 
     async def reply(self, request: Request, *, site: str, particle: str, factual: ModelStep | None) -> Completion:
         """See `ifonly.sim.live.Replies`."""
@@ -87,7 +123,7 @@ class Choice(Plain):
         first, q = await self._law(request, name)
         p = None if factual is None else await self._factual(factual)
         recorded = None if factual is None else option_of(factual.reply, factual.request)
-        option = chosen(Draw(self.seed), name, q, p, recorded)
+        option = chosen(Draw(self.seed), name, q, p, recorded, self.coupling)
         if option_of(first.reply, request) == option:
             return first
         return await self._with(request, option, name)

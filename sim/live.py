@@ -7,6 +7,7 @@ the same, since all their noise is fixed, and it goes one model step further.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Request, ToolSpec
     from ifonly.sim.continuations import Place
 
-__all__ = ["Counted", "Fresh", "Live", "Noise", "Plain", "Replies", "Wanted", "equipped", "seeded"]
+__all__ = ["Counted", "Fresh", "Live", "Noise", "Once", "Plain", "Replies", "Wanted", "equipped", "seeded"]
 
 Noise = Literal["fresh", "choice", "token"]
 """The noise of a live step: drawn anew; that of the recorded choice among options; that of each recorded token."""
@@ -111,6 +112,27 @@ class Counted:
         else:
             self.live += 1
             self.cost = None if self.cost is None or completion.cost is None else self.cost + completion.cost
+
+
+@dataclass
+class Once:
+    """A model that is asked each request once: equal requests, seed and all, are the same draw and share its reply.
+
+    Arms whose particles share their seeds often come to equal requests; no reply is paid twice.
+
+    Args:
+        model: whom to ask.
+    """
+
+    model: ChatModel
+    _asked: dict[str, asyncio.Task[Completion]] = field(default_factory=dict)
+
+    async def complete(self, request: Request) -> Completion:
+        """See `ifonly.agents.completion.ChatModel`. What failed is asked anew the next time."""
+        key = request_key(request)
+        if key not in self._asked or (self._asked[key].done() and self._asked[key].exception() is not None):
+            self._asked[key] = asyncio.create_task(self.model.complete(request))
+        return await asyncio.shield(self._asked[key])
 
 
 class Replies(Protocol):

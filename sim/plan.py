@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ifonly.sim.live import Noise
     from ifonly.sim.rollout import Effort
 
-__all__ = ["LivePlan", "plan"]
+__all__ = ["CALLS", "LivePlan", "later_requests", "plan", "priced"]
 
-_CALLS = {"fresh": 1, "choice": 2, "token": 1}
+CALLS = {"fresh": 1, "choice": 2, "token": 1}
 """Calls a step: abducting a choice asks once for the law, and again where the noise chooses another option."""
 
 
@@ -72,10 +72,10 @@ def plan(
     wanted = probe(run, actions, rerun, limit)
     if wanted is None:
         return LivePlan(run=run.id, usd=0.0, usd_at_most=0.0)
-    later = _later(run, wanted.site, wanted.request)
+    later = later_requests(run, wanted.site, wanted.request)
     arms = 2 if noise == "fresh" and any(step.site == wanted.site for step in run.steps) else 1
-    times = effort.particles * arms * _CALLS[noise]
-    usd, usd_at_most = _priced(later, price)
+    times = effort.particles * arms * CALLS[noise]
+    usd, usd_at_most = priced(later, price)
     return LivePlan(
         run=run.id,
         site=wanted.site,
@@ -89,7 +89,7 @@ def plan(
     )
 
 
-def _priced(
+def priced(
     requests: Sequence[Request], price: Callable[[Request], Price | None]
 ) -> tuple[float, float] | tuple[None, None]:
     """What these requests cost together, about and at most; None where one has no known price."""
@@ -100,7 +100,7 @@ def _priced(
     return sum(found.estimate_usd for found in known), sum(found.bound_usd for found in known)
 
 
-def _later(run: Trajectory, site: str, request: Request) -> list[Request]:
+def later_requests(run: Trajectory, site: str, request: Request) -> list[Request]:
     """The first live request, and the recorded ones after it, put to the same model."""
     steps = [step for step in run.steps if isinstance(step, ModelStep)]
     index = next((number for number, step in enumerate(steps) if step.site == site), len(steps))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ifonly.sim.live import Replies, Wanted
     from ifonly.sim.walk import Walk
 
-__all__ = ["Effort", "Particle", "Rollouts", "max_steps_of", "probe", "rollouts"]
+__all__ = ["Arm", "Effort", "Particle", "Rollouts", "follow", "max_steps_of", "probe", "rollouts"]
 
 MAX_STEPS = "max_steps"
 """The label under which a harness says after how many model steps it stops."""
@@ -98,8 +98,15 @@ class Rollouts:
 
 
 @dataclass(frozen=True)
-class _Arm:
-    """One arm: an intervention on the world of a run."""
+class Arm:
+    """One arm: an intervention on the world of a run.
+
+    Args:
+        run: the recorded run.
+        do: what is done to its world.
+        rerun: executes tool calls.
+        max_steps: model steps after which a re-run is stopped.
+    """
 
     run: Trajectory
     do: Intervention
@@ -128,7 +135,7 @@ def probe(run: Trajectory, actions: Sequence[Action], rerun: Rerun, max_steps: i
         ActionError: an action does not fit the step at its site.
     """
     live = Live("probe", max_steps)
-    _Arm(run, compile_actions(actions, run), rerun, max_steps).walk(live)
+    Arm(run, compile_actions(actions, run), rerun, max_steps).walk(live)
     return live.wanted
 
 
@@ -173,7 +180,7 @@ async def rollouts(
 
 async def _fill(
     found: Rollouts,
-    arms: Sequence[_Arm],
+    arms: Sequence[Arm],
     replies: Replies,
     effort: Effort,
     enough: Callable[[Rollouts], bool],
@@ -183,7 +190,7 @@ async def _fill(
     room, batch = asyncio.Semaphore(effort.workers), max(1, effort.workers // len(arms))
     for start in range(0, effort.particles, batch):
         numbers = range(start, min(start + batch, effort.particles))
-        done = await asyncio.gather(*[_particle(arm, n, replies, room) for n in numbers for arm in arms])
+        done = await asyncio.gather(*[follow(arm, n, replies, room) for n in numbers for arm in arms])
         if _stops(found, done, start):
             break
         found.changed += done[:: len(arms)]
@@ -196,11 +203,11 @@ async def _fill(
 
 def _arms(
     run: Trajectory, actions: Sequence[Action], rerun: Rerun, max_steps: int, parted: Wanted | None, *, paired: bool
-) -> list[_Arm]:
+) -> list[Arm]:
     """The changed arm, and the control where its steps are to be asked again."""
-    arms = [_Arm(run, compile_actions(actions, run), rerun, max_steps)]
+    arms = [Arm(run, compile_actions(actions, run), rerun, max_steps)]
     if paired and parted is not None and any(step.site == parted.site for step in run.steps):
-        arms.append(_Arm(run, redrawing(run, parted.site), rerun, max_steps))
+        arms.append(Arm(run, redrawing(run, parted.site), rerun, max_steps))
     return arms
 
 
@@ -219,8 +226,15 @@ def _stops(found: Rollouts, batch: Sequence[Particle], start: int) -> bool:
     return spent is not None
 
 
-async def _particle(arm: _Arm, number: int, replies: Replies, room: asyncio.Semaphore) -> Particle:
-    """One path from the divergence to its end."""
+async def follow(arm: Arm, number: int, replies: Replies, room: asyncio.Semaphore) -> Particle:
+    """One path from the divergence to its end; a reply that cannot be had ends it, and is told in `Particle.failed`.
+
+    Args:
+        arm: the changed world.
+        number: of the particle; those of this number share their noise, whatever the arm.
+        replies: where live replies come from.
+        room: how many calls may be open at a time.
+    """
     factual = {step.site: step for step in arm.run.steps if isinstance(step, ModelStep)}
     live = Live(f"live/{number}", arm.max_steps)
     while True:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from ifonly.agents.canonical import digest
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.intervals import clopper_pearson, cluster_bootstrap
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NOBODY", "BlameSummary", "By", "cause_of", "clustered_share", "summarise_blame"]
 
-By = Literal["tool", "model", "kind", "cause"]
+By = Literal["tool", "model", "prompt", "kind", "cause"]
 """What failures are shared among."""
+
+_BEGINS = 48
+"""Characters of a prompt by which it is named."""
 
 NOBODY = "(not attributed)"
 """Stands for the failures that nobody is blamed for."""
@@ -41,7 +45,7 @@ class BlameSummary(BaseModel):
         asked: of how many of these somebody was blamed, or nobody could be: the answers.
         tasks: of how many tasks the answers are.
         blamed: share of the answers in which somebody is blamed.
-        shares: share of the failures, by tool, model, kind of step and cause; those of each sum to 1.
+        shares: share of the failures, by tool, model, system prompt, kind of step and cause; those of each sum to 1.
         flips: mean size of the flip set.
     """
 
@@ -83,6 +87,7 @@ def summarise_blame(
     credits: dict[By, list[Mapping[str, float]]] = {
         "tool": [_shared(answer, "tool") for answer in answers],
         "model": [_shared(answer, "model") for answer in answers],
+        "prompt": [_shared(answer, "prompt") for answer in answers],
         "kind": [_shared(answer, "kind") for answer in answers],
         "cause": [{cause_of(answer): 1.0} for answer in answers],
     }
@@ -137,7 +142,7 @@ def clustered_share(values: Sequence[float], clusters: Sequence[str], level: flo
     )
 
 
-def _shared(answer: BlameAnswer, by: Literal["tool", "model", "kind"]) -> Mapping[str, float]:
+def _shared(answer: BlameAnswer, by: Literal["tool", "model", "prompt", "kind"]) -> Mapping[str, float]:
     """One failure, given to the tools, models or kinds of step by their positive credit."""
     if answer.verdict == "abstained":
         return {NOBODY: 1.0}
@@ -153,12 +158,22 @@ def _shared(answer: BlameAnswer, by: Literal["tool", "model", "kind"]) -> Mappin
     return given
 
 
-def _of(answer: BlameAnswer, row: StepBlame, by: Literal["tool", "model", "kind"]) -> str:
+def _of(answer: BlameAnswer, row: StepBlame, by: Literal["tool", "model", "prompt", "kind"]) -> str:
+    if by == "prompt":
+        return _prompt(answer.prompt)
     if by == "kind":
         return f"{row.kind} {row.part}" if row.kind == "tool" else row.kind
     if by == "model":
         return row.name if row.kind == "model" else answer.model
     return row.name if row.kind == "tool" else f"({row.part})"
+
+
+def _prompt(text: str | None) -> str:
+    """A name for a prompt: how it begins, and, as others may begin alike, a digest."""
+    if text is None:
+        return "(no system prompt)"
+    line = " ".join(text.split())
+    return f"{line[:_BEGINS]}{'...' if len(line) > _BEGINS else ''} #{digest(text)[:6]}"
 
 
 def _shares(given: Sequence[Mapping[str, float]], tasks: Sequence[str], level: float, seed: int) -> dict[str, Estimate]:

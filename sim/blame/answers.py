@@ -11,6 +11,7 @@ from ifonly.scm.estimate import Estimate
 from ifonly.scm.joint_causes import Kind
 from ifonly.sim.answers import Verdict
 from ifonly.sim.blame.failure import Failure
+from ifonly.sim.blame.live_answers import LiveBlame, Sensitivity
 
 __all__ = [
     "Attempt",
@@ -28,10 +29,10 @@ __all__ = [
     "StepBlame",
 ]
 
-Part = Literal["call", "result", "reply", "environment"]
-"""What of a step is changed: a tool's call or its result, a model's reply, the first state of the tools."""
+Part = Literal["call", "result", "reply", "environment", "prompt"]
+"""What of a step is changed: a tool's call or its result, a model's reply, the first state of the tools, a prompt."""
 
-Source = Literal["drop", "clean", "re-executed", "recorded reply", "other model", "good run"]
+Source = Literal["drop", "clean", "re-executed", "recorded reply", "other model", "good run", "redraw", "named"]
 """Where an alternative comes from: see `ifonly.sim.blame.alternatives`."""
 
 Flips = Literal["certain", "likely", "jointly", "no", "open"]
@@ -59,6 +60,12 @@ class Attempt(_Answer):
         estimand: ``direct`` (later replies held) or ``total`` (later replies as they would have been).
         failure: probability of the failure under the action.
         others: the other scores under it.
+        control: probability of the failure in the unchanged run, asked again from where the worlds part (or, of a
+            step that is itself asked again, from the next model step on); exact where nothing is left to ask. Only
+            where models were asked now.
+        change: control less failure, pair by pair; only where models were asked now, under fresh noise.
+        particles: re-runs in each arm, where models were asked now.
+        sensitivity: the same under each noise model, where the probabilities of the options are known.
         verdict: of the what-if.
         reason: why it is not settled.
     """
@@ -69,8 +76,18 @@ class Attempt(_Answer):
     estimand: Literal["direct", "total"]
     failure: Estimate
     others: dict[str, Estimate] = Field(default_factory=dict)
+    control: Estimate | None = None
+    change: Estimate | None = None
+    particles: int | None = None
+    sensitivity: Sensitivity | None = None
     verdict: Verdict
     reason: str | None = None
+
+    @property
+    def averts(self) -> bool:
+        """Whether the failure is averted more probably than not, and more often than by asking again."""
+        gained = self.change is None or (self.change.value or 0.0) > 0
+        return self.failure.value is not None and self.failure.value < 1 / 2 and gained
 
 
 class StepBlame(_Answer):
@@ -79,19 +96,23 @@ class StepBlame(_Answer):
     Attributes:
         site: of the step.
         part: what of it is changed.
-        kind: tool, model or environment.
+        kind: tool, model, environment, or input (a prompt).
         name: of the tool, or of the model.
         flips: whether changing it averts the failure: the surest that any of its what-ifs says.
         action: the what-if that the numbers are of; None where no alternative is known.
         source: where that comes from.
         estimand: of these numbers: see `Attempt`.
-        counterfactual: P(averted) in this very run, its noise kept.
+        counterfactual: P(averted) in this very run, its noise kept; of replies that were asked now with fresh noise,
+            P(averted) with that noise, and of the interventional rung.
         interventional: P(failure) as it was less P(failure) under the action, all later noise fresh.
         necessity: PN = P(no failure, had the action been done | the step as it was, and the failure): the value where
             it is exact, else Tian and Pearl's bounds.
         sufficiency: PS: would this step make a good run fail?
         why_not_sufficiency: why there is none.
+        sensitivity: `counterfactual` under each noise model; None where the options' probabilities are not known.
         shapley: share of the failure, over all sets of calls (replies held); None of what is no player.
+        live_share: of a model step: its share of the failure beyond luck, over sets of model steps, the others asked
+            anew (`ifonly.sim.blame.live_game`); None where that was not asked.
         made: of a reply with calls: the sum of their shares.
         p_value: adjusted for all steps tested, where the answer was drawn; else None.
         why: what is missing, where nothing is known.
@@ -100,7 +121,7 @@ class StepBlame(_Answer):
 
     site: str
     part: Part
-    kind: Literal["tool", "model", "environment"]
+    kind: Literal["tool", "model", "environment", "input"]
     name: str
     flips: Flips
     action: Action | None = None
@@ -111,7 +132,9 @@ class StepBlame(_Answer):
     necessity: Estimate | None = None
     sufficiency: Estimate | None = None
     why_not_sufficiency: str | None = None
+    sensitivity: Sensitivity | None = None
     shapley: Estimate | None = None
+    live_share: Estimate | None = None
     made: float | None = None
     p_value: float | None = None
     why: str | None = None
@@ -169,15 +192,17 @@ class Fix(_Answer):
     Attributes:
         actions: what is done; ``ifonly whatif --action`` runs each.
         continuation: under which it was verified.
-        necessity: PN of what they replace.
+        necessity: P(averted) under them: PN of what they replace, where their noise is the recorded run's.
+        rerun: P(averted) by asking again from there, unchanged; only where models were asked now.
         others: the other scores under them.
-        cost: US dollars paid to answer.
+        cost: US dollars paid to answer; those of live fixes count once, in the answer.
         calls: live model calls made.
     """
 
     actions: tuple[Action, ...]
     continuation: str
     necessity: Estimate
+    rerun: Estimate | None = None
     others: dict[str, Estimate]
     cost: float = 0.0
     calls: int = 0
@@ -191,12 +216,15 @@ class Baselines(_Answer):
         lowest_logprob: the model step whose tokens were least probable, on average; None where none were recorded.
         rerun: how often other recorded runs of the same model and task, from the same state, did not fail: luck.
         why_not_rerun: why there is no such control.
+        rerun_live: how often this run, asked again now from its first model step, did not fail; None where that was
+            not asked.
     """
 
     last_step: str | None
     lowest_logprob: str | None
     rerun: Estimate | None
     why_not_rerun: str | None = None
+    rerun_live: Estimate | None = None
 
 
 class BlameAnswer(_Answer):
@@ -206,6 +234,7 @@ class BlameAnswer(_Answer):
         run: id of the recorded run.
         task: its task, the cluster for intervals over runs.
         model: that it ran with.
+        prompt: its first system prompt; None where the log has none.
         failure: what counts as failure; None where the run did not fail.
         verdict: blamed, or abstained.
         reason: why abstained.
@@ -223,7 +252,9 @@ class BlameAnswer(_Answer):
         baselines: beside it.
         players: the calls (or replies) that the Shapley credit is shared among.
         executions: how often the run was executed again for it.
-        calls: live model calls made: none; blame answers from recordings and re-execution alone.
+        calls: live model calls made; none where the answer is from recordings and re-execution alone.
+        cost: their price in US dollars; None where the price of one is not known.
+        live: what was asked of models; None where nothing was to be.
         assumes: what the answer rests on.
     """
 
@@ -231,6 +262,7 @@ class BlameAnswer(_Answer):
     run: str
     task: str
     model: str
+    prompt: str | None = None
     failure: Failure | None
     verdict: BlameVerdict
     reason: str | None = None
@@ -249,4 +281,6 @@ class BlameAnswer(_Answer):
     players: tuple[str, ...] = ()
     executions: int = 0
     calls: int = 0
+    cost: float | None = 0.0
+    live: LiveBlame | None = None
     assumes: tuple[str, ...] = ()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ifonly.agents.canonical import canonical_json
 from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import ActionError
-from ifonly.agents.records import ToolStep
+from ifonly.agents.records import InputStep, ToolStep
 from ifonly.agents.rerun import Rerun
 from ifonly.sim.blame.alternatives import alternatives, good_runs
-from ifonly.sim.blame.answers import BlameAnswer
+from ifonly.sim.blame.answers import Baselines, BlameAnswer
+from ifonly.sim.blame.asked_live import asked_live
 from ifonly.sim.blame.attempts import Asking
 from ifonly.sim.blame.baselines import baselines
-from ifonly.sim.blame.credit import credit, rollup
+from ifonly.sim.blame.credit import credit_of_calls, rollup
 from ifonly.sim.blame.failure import Failure, failure_of, parse_failure
 from ifonly.sim.blame.fixes import fixes
 from ifonly.sim.blame.held import HeldRun
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Trajectory
     from ifonly.sim.blame.answers import StepBlame
     from ifonly.sim.blame.credit import Credit
+    from ifonly.sim.blame.live import LiveAsk
+    from ifonly.sim.blame.live_answers import LiveBlame
 
-__all__ = ["EFFORT", "blame"]
+__all__ = ["EFFORT", "asking_of", "blame", "not_again"]
 
 EFFORT = 4_096
 """Sets of calls that are executed for the Shapley credit of one run, if nothing else is said: exact up to 12 calls."""
@@ -39,6 +43,10 @@ EFFORT = 4_096
 _GAME = (
     "Shapley credit is of the calls alone: v(S) is whether the run fails when its calls outside S are not made and all "
     "replies are held."
+)
+_LIVE_GAME = (
+    "The live share of a model step is of the failure beyond luck: v(S) is how often the run fails when the steps of S "
+    "say what they said, wherever the run comes to them, and all others are asked anew."
 )
 _LATER = "No model was asked: effects that need replies nobody recorded are left open (live calls may settle them)."
 
@@ -52,11 +60,14 @@ def blame(
     effort: int = EFFORT,
     seed: int = 0,
     level: float = 0.95,
+    live: LiveAsk | None = None,
 ) -> BlameAnswer:
-    """Which steps the failure of a recorded run is due to, from recordings and re-execution alone.
+    """Which steps the failure of a recorded run is due to, from recordings, re-execution and, where asked, live calls.
 
     Each step is asked, by intervention, what its alternatives would have done: with later replies held (the controlled
     direct effect), and, where there is a corpus, with later replies drawn from recorded runs (the total effect).
+
+    Long because its arguments are many, and each is told.
 
     Args:
         run: the recorded run.
@@ -66,6 +77,35 @@ def blame(
         effort: how many sets of calls to execute for the Shapley credit: 2^n for n calls make it exact, to 16.
         seed: of the orders that are drawn where there are more.
         level: coverage of intervals; 1 - level is the false-discovery rate of the flip set.
+        live: how models are asked what the log leaves open; None asks none. The control of each what-if is the run
+            asked again, unchanged, from the place where the worlds part.
+
+    Raises:
+        ActionError: the run is not one growing conversation.
+        ToolEnvironmentError: the run's environment is known but not installed, or does not know the task.
+        IfonlyError: models were to be asked, and none answered, for another reason than the budget.
+    """
+    asking = asking_of(run, corpus=corpus, environment=environment, score=score, level=level)
+    if isinstance(asking, BlameAnswer):
+        return asking
+    beside = baselines(run, asking.rerun, corpus, asking.failure, level)
+    answer = _asked(asking, corpus, effort, seed, live)
+    luck = answer.baselines.rerun_live if answer.baselines else None
+    later = (asking.corpus.assumption,) if asking.corpus else ()
+    told = (_LATER,) if live is None else (*live.assumptions, *((_LIVE_GAME,) if live.worlds != 0 else ()))
+    lines = (*assumptions(run, Hold(), asking.rerun), *later, _GAME, *told)
+    return answer.model_copy(update={"baselines": beside.model_copy(update={"rerun_live": luck}), "assumes": lines})
+
+
+def asking_of(
+    run: Trajectory,
+    *,
+    corpus: Corpus | None = None,
+    environment: Environment | None = None,
+    score: Failure | str | None = None,
+    level: float = 0.95,
+) -> Asking | BlameAnswer:
+    """What asks of a failed run; or the answer, where it did not fail. The arguments are those of `blame`.
 
     Raises:
         ActionError: the run is not one growing conversation.
@@ -76,38 +116,48 @@ def blame(
         return _abstained(run, failure, _not_failed(run, failure))
     rerun = Rerun(environment or environment_of(run))
     later = FromCorpus(corpus) if corpus is not None else None
-    asking = Asking(run, HeldRun(run, rerun.environment), rerun, later, failure, level)
-    known = {
-        "baselines": baselines(run, rerun, corpus, failure, level),
-        "assumes": (*assumptions(run, Hold(), rerun), *((later.assumption,) if later else ()), _GAME, _LATER),
-    }
-    return _asked(asking, corpus, effort, seed).model_copy(update=known)
+    return Asking(run, HeldRun(run, rerun.environment), rerun, later, failure, level)
 
 
-def _asked(asking: Asking, corpus: Corpus | None, effort: int, seed: int) -> BlameAnswer:
+def _asked(asking: Asking, corpus: Corpus | None, effort: int, seed: int, live: LiveAsk | None) -> BlameAnswer:
     """Blame for a failure, if the recorded one can be had again."""
     run, held, failure = asking.run, asking.held, asking.failure
+    if (told := not_again(asking)) is not None:
+        return _abstained(run, failure, told)
+    shares = credit_of_calls(held, failure, effort=effort, seed=seed, level=asking.level)
+    good = good_runs(run, corpus, failure)
+    known = alternatives(run, held, asking.rerun, good, corpus)
+    parts = None if live is None else asked_live(asking, known, live)
+    asked = (*known, *(parts.alternatives if parts else ()))
+    steps = rows(asking, asked, shares, GoodWorlds(held, good, failure), parts.shares if parts else {})
+    answer = _answer(asking, steps, shares, parts.report if parts else None)
+    if live is None or parts is None:
+        return answer
+    luck = Baselines(last_step=None, lowest_logprob=None, rerun=None, rerun_live=parts.luck)
+    paid = {"calls": live.counted.live, "cost": live.counted.cost, "live": parts.report, "baselines": luck}
+    return answer.model_copy(update=paid)
+
+
+def not_again(asking: Asking) -> str | None:
+    """Why the recorded failure cannot be had again by executing the recorded calls; None if it can."""
+    failure, held = asking.failure, asking.held
     now = held.judged.get(failure.score)
     if held.environment.executes and failure.holds(now) is not True:
-        told = f"replay does not reproduce: today's judge gives {failure.score} = {now!r} for the recorded calls"
-        return _abstained(run, failure, told)
-    shares = credit(held, failure, effort=effort, seed=seed, level=asking.level)
-    good = good_runs(run, corpus, failure)
-    asked = alternatives(run, held, asking.rerun, good, corpus)
-    steps = rows(asking, asked, shares, GoodWorlds(held, good, failure))
-    return _answer(asking, steps, shares)
+        return f"replay does not reproduce: today's judge gives {failure.score} = {now!r} for the recorded calls"
+    return None
 
 
-def _answer(asking: Asking, steps: Sequence[StepBlame], shares: Credit) -> BlameAnswer:
+def _answer(asking: Asking, steps: Sequence[StepBlame], shares: Credit, report: LiveBlame | None) -> BlameAnswer:
     run, ranked = asking.run, rank(steps)
     certain = tuple(dict.fromkeys(row.site for row in steps if row.flips == "certain"))
     likely = tuple(dict.fromkeys(row.site for row in steps if row.flips == "likely"))
     first = next((site for site in ranked if site in shares.players), None)
-    reason = None if ranked else _nobody(asking, steps, shares)
+    reason = None if ranked else _nobody(asking, steps, shares, report)
     return BlameAnswer(
         run=run.id,
         task=run.task,
         model=run.model,
+        prompt=_prompt(run),
         failure=asking.failure,
         verdict="abstained" if reason else "blamed",
         reason=reason,
@@ -140,18 +190,35 @@ def _not_failed(run: Trajectory, failure: Failure | None) -> str:
     return f"the run did not fail: {failure.score} is {str(score).lower()}, and {failure.text} counts as failure"
 
 
-def _nobody(asking: Asking, steps: Sequence[StepBlame], shares: Credit) -> str:
+def _nobody(asking: Asking, steps: Sequence[StepBlame], shares: Credit, report: LiveBlame | None) -> str:
     """Why nobody is blamed."""
     if not any(row.attempts for row in steps):
         return "no support: no alternative to any step is known"
     settled = [row for row in steps if row.flips == "no"]
+    left = sum(row.flips == "open" for row in steps)
+    if report is not None and report.stopped and left:
+        return (
+            f"{report.stopped}; {left} step{'s stay' if left > 1 else ' stays'} open, and no other averts the failure"
+        )
     if not settled:
         return f"no support: no what-if is settled{f' ({shares.why})' if shares.why else ''}"
-    open_ = sum(row.flips == "open" for row in steps)
     calls = sum(isinstance(step, ToolStep) for step in asking.run.steps)
-    tail = f"; {open_} steps stay open" if open_ else ""
+    tail = f"; {left} step{'s stay' if left > 1 else ' stays'} open" if left else ""
     return f"nothing flips: no alternative to any step, of {calls} calls, averts the failure{tail}"
 
 
+def _prompt(run: Trajectory) -> str | None:
+    said = (step.message.content for step in run.steps if isinstance(step, InputStep) and step.message.role == "system")
+    return next((text if isinstance(text, str) else canonical_json(text) for text in said if text is not None), None)
+
+
 def _abstained(run: Trajectory, failure: Failure | None, reason: str) -> BlameAnswer:
-    return BlameAnswer(run=run.id, task=run.task, model=run.model, failure=failure, verdict="abstained", reason=reason)
+    return BlameAnswer(
+        run=run.id,
+        task=run.task,
+        model=run.model,
+        prompt=_prompt(run),
+        failure=failure,
+        verdict="abstained",
+        reason=reason,
+    )

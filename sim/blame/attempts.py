@@ -12,7 +12,7 @@ from ifonly.agents.errors import ActionError
 from ifonly.agents.records import AssistantMessage, ModelStep, ToolStep
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.blame.answers import Attempt
-from ifonly.sim.blame.numbers import averted, difference, necessity, risk, sufficiency_bounds
+from ifonly.sim.blame.numbers import averted, difference, necessity, p_value, risk, sufficiency_bounds
 from ifonly.sim.continuations import Hold, Place
 from ifonly.sim.intervention import Intervention, compile_actions, redrawing
 from ifonly.sim.outcomes import score_estimate
@@ -44,11 +44,27 @@ class Asked:
     Args:
         alternative: what was done.
         attempt: its answer.
-        effect: P(averted).
+        live_p: where models were asked now: the p-value of "it averts the failure at most as often as not, or no more
+            often than asking again", valid whenever asking ended.
+        pair: where models were asked now with fresh noise: the risks as it was and under the action, each at
+            (1 + level) / 2.
     """
 
     alternative: Alternative
     attempt: Attempt
+    live_p: float | None = None
+    pair: tuple[Estimate, Estimate] | None = None
+
+    @property
+    def p_value(self) -> float | None:
+        """Of "it averts the failure at most as often as not"; None where nothing was drawn."""
+        return p_value(self.effect) if self.live_p is None else self.live_p
+
+    @property
+    def open(self) -> bool:
+        """Whether it may avert the failure more often than not, or not: nobody knows."""
+        effect = self.effect
+        return effect.value is None and effect.low <= 1 / 2 < effect.high
 
     @property
     def effect(self) -> Estimate:
@@ -77,6 +93,7 @@ class Asking:
     level: float
     _fresh: dict[str | None, tuple[Path, ...]] = field(default_factory=dict)
     _pairs: dict[Alternative, tuple[Estimate, Estimate]] = field(default_factory=dict)
+    _asked: dict[Alternative, list[Asked]] = field(default_factory=dict)
 
     @property
     def continuations(self) -> tuple[Continuation, ...]:
@@ -85,14 +102,24 @@ class Asking:
         return (*hold, *((self.corpus,) if self.corpus else ()))
 
     def asked(self, alternative: Alternative) -> list[Asked]:
-        """The answers for one alternative, under each continuation."""
-        return [Asked(alternative, self._attempt(alternative, one)) for one in self.continuations]
+        """The answers for one alternative: under each continuation, and what `take` was given."""
+        if alternative not in self._asked:
+            known = alternative.source not in ("redraw", "named")
+            recorded = self.continuations if known else ()
+            self._asked[alternative] = [Asked(alternative, self._attempt(alternative, one)) for one in recorded]
+        return self._asked[alternative]
+
+    def take(self, asked: Asked) -> None:
+        """One more answer, which models were asked for."""
+        self.asked(asked.alternative).append(asked)
 
     def interventional(self, asked: Asked) -> Estimate | None:
         """Risk as it was less risk under the action, later noise fresh; None where no fresh draw of either is known.
 
         Where later replies are held nothing is left to noise, and both rungs agree.
         """
+        if asked.attempt.continuation == "live":
+            return asked.attempt.change
         if asked.attempt.estimand == "direct":
             certain = Estimate.settled(1.0, "interventional")
             after = asked.attempt.failure.model_copy(update={"rung": "interventional"})
@@ -101,7 +128,9 @@ class Asking:
         return None if both is None or any(map(_says_nothing, both)) else difference(*both, self.level)
 
     def necessity(self, asked: Asked) -> Estimate:
-        """PN: see `numbers.necessity`."""
+        """PN: see `numbers.necessity`; under an assumed noise model, its point."""
+        if asked.attempt.failure.identified == "assumed" and asked.attempt.continuation == "live":
+            return asked.effect
         both = self._both(asked)
         on, off = both or (None, asked.attempt.failure)
         return necessity(asked.effect, on, off, self.level)
@@ -122,6 +151,8 @@ class Asking:
         None where the action's effect is not drawn, or nothing at all is known of it.
         """
         alternative = asked.alternative
+        if asked.attempt.continuation == "live":
+            return asked.pair
         if self.corpus is None or asked.attempt.estimand == "direct" or _says_nothing(asked.attempt.failure):
             return None
         if alternative not in self._pairs:

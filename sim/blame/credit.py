@@ -1,8 +1,11 @@
-"""How calls share a failure: Shapley credit, interactions, and the name of what they did together.
+"""How steps share a failure: Shapley credit, interactions, and the name of what calls did together.
 
-The game: v(S) = whether the run fails when its calls outside S are not made, its replies held. Players are the tool
-calls; where the failure is in what is said and not in what is done (it is averted when no reply without calls is said),
-those replies, too.
+`credit` takes any set function: of calls left out (`credit_of_calls`), of model steps asked anew by live rollouts
+(`ifonly.sim.blame.live_game`), or of sites of a world that is known (`ifonly.scm.known_game`).
+
+The game of calls: v(S) = whether the run fails when its calls outside S are not made, its replies held. Players are the
+tool calls; where the failure is in what is said and not in what is done (it is averted when no reply without calls is
+said), those replies, too.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ from ifonly.agents.records import ModelStep
 from ifonly.scm.coalitions import MOST_PLAYERS, coalitions, interaction_values, shapley_values
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.games import Game, settled
+from ifonly.scm.games import DrawnGame, Game, settled
 from ifonly.scm.joint_causes import joint_causes
-from ifonly.scm.shapley import sampled_shapley
+from ifonly.scm.shapley import drawn_shapley, sampled_shapley
 from ifonly.sim.blame.answers import Interaction, JointBlame
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from ifonly.sim.blame.failure import Failure
     from ifonly.sim.blame.held import HeldRun
 
-__all__ = ["Credit", "credit", "rollup"]
+__all__ = ["Credit", "credit", "credit_of_calls", "rollup"]
 
 _ROUNDING = 1e-9
 _SHOWN = 10
@@ -69,7 +72,27 @@ class _NotSettled(Exception):
     """Some set of calls has an outcome that cannot be told."""
 
 
-def credit(held: HeldRun, failure: Failure, *, effort: int, seed: int, level: float) -> Credit:
+def credit(
+    game: Game | DrawnGame, players: Sequence[str], *, effort: int, seed: int, level: float
+) -> tuple[dict[str, Estimate], tuple[Interaction, ...]]:
+    """The shares of players in a set function, and the pairs that share the work.
+
+    Args:
+        game: the set function.
+        players: their names, in its order.
+        effort: how many coalitions may be asked: all of n players where 2^n are no more, else as many orders as they
+            make up. Of a game that is drawn, the number of worlds: 0 to this, less one; its pairs are not told.
+        seed: of the orders.
+        level: coverage of intervals.
+    """
+    if isinstance(game, DrawnGame):
+        drawn = drawn_shapley(game, range(effort), draw=Draw(seed), level=level)
+        return dict(zip(players, drawn, strict=True)), ()
+    shares, pairs = _shares(game, players, effort, seed, level)
+    return dict(zip(players, shares, strict=True)), pairs
+
+
+def credit_of_calls(held: HeldRun, failure: Failure, *, effort: int, seed: int, level: float) -> Credit:
     """The credit of the calls of a failed run.
 
     Args:
@@ -95,10 +118,10 @@ def credit(held: HeldRun, failure: Failure, *, effort: int, seed: int, level: fl
 
     game = Game(value, len(players), span=(0.0, 1.0))
     try:
-        shares, pairs = _shares(game, players, effort, seed, level)
+        shares, pairs = credit(game, players, effort=effort, seed=seed, level=level)
     except _NotSettled:
         return Credit(players, {}, why="what the run does without some of its calls is not settled")
-    return Credit(players, dict(zip(players, shares, strict=True)), pairs, _joint(held, failure, players))
+    return Credit(players, shares, pairs, _joint(held, failure, players))
 
 
 def rollup(

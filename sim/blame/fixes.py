@@ -42,7 +42,7 @@ def fixes(asking: Asking, steps: Sequence[StepBlame], joint: Sequence[JointBlame
         steps: what was asked of each step.
         joint: sets of calls that avert the failure together.
     """
-    single = [one for row in steps for one in row.attempts if _averts(one)]
+    single = [one for row in steps for one in row.attempts if one.averts and one.source != "redraw"]
     single.sort(key=lambda one: (one.failure.identified != "exact", _bad(one.others), one.continuation != "hold"))
     made = [_verified(asking, [one.action], one) for one in single[:_SHOWN]]
     if not any(fix is not None for fix in made):
@@ -51,10 +51,6 @@ def fixes(asking: Asking, steps: Sequence[StepBlame], joint: Sequence[JointBlame
     found = [fix for fix in made if fix is not None]
     found.sort(key=lambda fix: (len(fix.actions), fix.necessity.identified != "exact", _bad(fix.others)))
     return tuple(found[:_SHOWN])
-
-
-def _averts(attempt: Attempt) -> bool:
-    return attempt.failure.value is not None and attempt.failure.value < 0.5  # noqa: PLR2004 -- likelier than not
 
 
 def _bad(others: dict[str, Estimate]) -> float:
@@ -78,7 +74,12 @@ def _several(together: Iterable[list[DropAction]], steps: Sequence[StepBlame]) -
 
 
 def _verified(asking: Asking, actions: Sequence[Action], attempt: Attempt | None) -> Fix | None:
-    """The fix, if the what-if that its actions spell averts the failure."""
+    """The fix, if the what-if that its actions spell averts the failure; what models were asked for stands as it is."""
+    if attempt is not None and attempt.continuation == "live":
+        effect = averted(attempt.failure)
+        return Fix(
+            actions=tuple(actions), continuation="live", necessity=effect, others=attempt.others, rerun=_rerun(attempt)
+        )
     spelled = [parse_action(action.model_dump_json()) for action in actions]
     later = _continuation(asking, attempt)
     try:
@@ -100,6 +101,11 @@ def _verified(asking: Asking, actions: Sequence[Action], attempt: Attempt | None
         cost=answer.cost or 0.0,
         calls=answer.calls,
     )
+
+
+def _rerun(attempt: Attempt) -> Estimate | None:
+    """How often asking again averts it, unchanged."""
+    return None if attempt.control is None else averted(attempt.control)
 
 
 def _continuation(asking: Asking, attempt: Attempt | None) -> Continuation:

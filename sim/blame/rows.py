@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from math import fsum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from ifonly.agents.actions import ENVIRONMENT
-from ifonly.agents.records import ModelStep, ToolStep
+from ifonly.agents.records import InputStep, ModelStep, ToolStep
 from ifonly.sim.blame.answers import Flips, Part, StepBlame
-from ifonly.sim.blame.numbers import adjusted, p_value
+from ifonly.sim.blame.numbers import adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,11 @@ class _Row:
 
 
 def rows(
-    asking: Asking, alternatives: Sequence[Alternative], credit: Credit, good: GoodWorlds
+    asking: Asking,
+    alternatives: Sequence[Alternative],
+    credit: Credit,
+    good: GoodWorlds,
+    live_shares: Mapping[str, Estimate] = MappingProxyType({}),
 ) -> tuple[StepBlame, ...]:
     """One row for each step, and part of it, that could have been otherwise; model steps without one say so.
 
@@ -49,6 +54,7 @@ def rows(
         alternatives: what its steps might have been.
         credit: of its calls.
         good: runs that its calls may be put into.
+        live_shares: credit of its model steps by live rollouts, by site.
     """
     by: defaultdict[tuple[str, Part], list[Asked]] = defaultdict(list)
     for alternative in alternatives:
@@ -59,15 +65,16 @@ def rows(
     place = {site: index for index, site in enumerate((ENVIRONMENT, *asking.run.sites))}
     raw = [_Row(site, part, tuple(asked), _headline(asked, part)) for (site, part), asked in by.items()]
     raw.sort(key=lambda row: (place[row.site], row.part != "call"))
-    drawn = {
-        index: p for index, row in enumerate(raw) if (p := p_value(row.head.effect) if row.head else None) is not None
-    }
+    drawn = {index: p for index, row in enumerate(raw) if (p := row.head.p_value if row.head else None) is not None}
     corrected = dict(zip(drawn, adjusted(list(drawn.values())), strict=True))
     together = {site for one in credit.joint if len(one.sites) > 1 for site in one.sites}
     together |= {site for site, share in credit.shapley.items() if (share.value or 0.0) > _ROUNDING}
-    return tuple(
+    made = [
         _finished(asking, row, corrected.get(index), credit, good, jointly=row.site in together)
         for index, row in enumerate(raw)
+    ]
+    return tuple(
+        row.model_copy(update={"live_share": live_shares.get(row.site)}) if row.part == "reply" else row for row in made
     )
 
 
@@ -109,8 +116,13 @@ def _headline(asked: Sequence[Asked], part: Part) -> Asked | None:
         effect = one.effect
         held = one.attempt.estimand == "direct" and part != "call"
         settled = effect.value is not None or part in ("result", "environment")
-        flips = effect.value is not None and effect.value > _HALF
-        return flips, settled, not held, -1.0 if effect.value is None else effect.value, effect.identified == "exact"
+        return (
+            one.attempt.averts,
+            settled,
+            not held,
+            -1.0 if effect.value is None else effect.value,
+            effect.identified == "exact",
+        )
 
     return max(asked, key=key, default=None)
 
@@ -122,13 +134,20 @@ def _flips(row: _Row, p: float | None, level: float, *, jointly: bool) -> Flips:
     if any(one.effect.identified == "exact" and one.effect.value == 1 for one in row.asked):
         return "certain"
     effect = row.head.effect
-    if p is not None and p <= 1 - level and (effect.value or 0.0) > _HALF:
+    averts = row.head.attempt.averts
+    if p is not None and p <= 1 - level and averts:
         return "certain"
     if jointly:
         return "jointly"
-    if effect.value is None and effect.low <= _HALF < effect.high:
-        return "open"
-    return "likely" if (effect.low if effect.value is None else effect.value) > _HALF else "no"
+    if averts or (effect.value is None and effect.low > _HALF):
+        return "likely"
+    # A call acts on the state of the tools, whatever is said later; anything else acts by what is said later.
+    return "open" if row.head.open or (row.part != "call" and all(one.open for one in _total(row))) else "no"
+
+
+def _total(row: _Row) -> list[Asked]:
+    """What was asked of total effects; of none, what there is."""
+    return [one for one in row.asked if one.attempt.estimand == "total"] or list(row.asked)
 
 
 def _finished(
@@ -151,6 +170,7 @@ def _finished(
         counterfactual=head.effect if head else None,
         interventional=asking.interventional(head) if head else None,
         necessity=asking.necessity(head) if head else None,
+        sensitivity=head.attempt.sensitivity if head else None,
         sufficiency=enough,
         why_not_sufficiency=why_not,
         shapley=shapley,
@@ -164,6 +184,8 @@ def _finished(
 def _sufficient(asking: Asking, row: _Row, flips: Flips, good: GoodWorlds) -> tuple[Estimate | None, str | None]:
     if row.head is None or flips == "no":
         return None, "not asked of a step whose change averts nothing"
+    if row.part == "prompt":
+        return None, "a prompt is not put into other runs"
     step = next((step for step in asking.run.steps if step.site == row.site), None)
     if row.part == "call" and isinstance(step, ToolStep):
         if not asking.rerun.environment.executes:
@@ -186,8 +208,10 @@ def _why(asking: Asking, row: _Row) -> str | None:
     return row.head.attempt.reason
 
 
-def _named(run: Trajectory, site: str) -> tuple[Literal["tool", "model", "environment"], str]:
+def _named(run: Trajectory, site: str) -> tuple[Literal["tool", "model", "environment", "input"], str]:
     step = next((step for step in run.steps if step.site == site), None)
     if isinstance(step, ToolStep):
         return "tool", step.call.name
+    if isinstance(step, InputStep):
+        return "input", step.message.role
     return ("model", step.request.model) if isinstance(step, ModelStep) else ("environment", "first state")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ifonly.agents.importers.native_export import write
 from ifonly.agents.local.weights import require_engine
 from ifonly.agents.reading import read
 from ifonly.scenarios.desks import record
-from ifonly.scenarios.errand import AGENT
+from ifonly.scenarios.errand import AGENT, BETTER
 
 TOOLS = str(AGENT.with_name("tools.py"))
 
@@ -120,3 +121,48 @@ def test_an_interrupted_what_if_keeps_what_was_asked(tmp_path):
     resumed = json.loads(ifonly(*ask, *live, "--resume", "--json", cwd=tmp_path).stdout)
     assert resumed["live"]["recorded"] >= 3
     assert resumed["verdict"] == "answered"
+
+
+def test_a_live_blame_is_planned_and_nothing_asked(cli, tmp_path):
+    run = next(one for one in (record(0.5, seed) for seed in range(50)) if not one.outcome.scores["success"])
+    path = tmp_path / "failed.jsonl"
+    write(path, [run])
+    asked = ("blame", run.id, "--in", str(path), "--continue", "live", "--alias", "clerk=gpt-4o-mini")
+    done = cli(*asked, "--prompt", "care 0.9", "--dry-run")
+    assert done.status == 0, done.err
+    assert "the prompt at system/0 had read “care 0.9”" in done.out
+    plan = json.loads(cli(*asked, "--dry-run", "--json").out)["plans"][0]
+    assert 0 < plan["calls"] <= plan["calls_at_most"]
+    assert 0 < plan["usd"] < plan["usd_at_most"]
+    assert cli(*asked).status == 4
+    refused = cli("blame", run.id, "--in", str(path), "--prompt", "care 0.9")
+    assert refused.status == 2
+    assert "--continue live" in refused.err
+
+
+@pytest.mark.slow
+def test_a_failed_errand_is_blamed_with_the_real_model(tmp_path):
+    """The run answers without looking; a prompt with an example is a fix, and its command runs as it stands."""
+    try:
+        require_engine()
+    except ToolEnvironmentError as error:
+        pytest.skip(str(error))
+    made = ifonly("run", str(AGENT), "--repeat", "2", "--seed", "0", "--out", "runs.jsonl", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    failed = next(run for run in read(tmp_path / "runs.jsonl").trajectories if not run.outcome.scores["solved"])
+    (tmp_path / "better.txt").write_text(BETTER, encoding="utf-8")
+    asked = ("blame", failed.id, "--in", "runs.jsonl", "--tools", TOOLS, "--prompt", "@better.txt")
+    live = ("--continue", "live", "--max-calls", "200", "--workers", "2", "--worlds", "0", "--at", "system/0")
+    first = ifonly(*asked, *live, "--json", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr + first.stdout
+    answer = json.loads(first.stdout)
+    assert answer["flip_set"] == ["system/0"]
+    assert answer["calls"] > 0
+    assert answer["cost"] == 0
+    again = ifonly(*asked, *live, "--resume", cwd=tmp_path)
+    assert again.returncode == 0
+    assert " 0 model calls" in again.stdout
+    command = next(line.strip() for line in again.stdout.splitlines() if line.strip().startswith("ifonly whatif"))
+    done = ifonly(*shlex.split(command)[1:], "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcomes"]["solved"]["change"]["value"] > 0

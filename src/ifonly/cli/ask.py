@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ifonly.agents.environments.base import Environment
     from ifonly.agents.records import Trajectory
 
-__all__ = ["Ask"]
+__all__ = ["Ask", "text_of"]
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 
@@ -98,7 +98,7 @@ class Ask:
             InputError: a file that cannot be read.
             UnknownName: the run has no such site.
         """
-        given = tuple(parse_action(_text(text)) for text in self.given)
+        given = tuple(parse_action(text_of(text)) for text in self.given)
         here = self._action(run, environment)
         return given if here is None else (here, *given)
 
@@ -123,21 +123,21 @@ class Ask:
     def _action_at(self, at: str) -> Action | None:
         """The action that one of the options says; they exclude each other."""
         if self.result is not None:
-            return ResultAction(site=at, content=_text(self.result))
+            return ResultAction(site=at, content=text_of(self.result))
         if self.reply is not None:
-            return _reply(at, _text(self.reply))
+            return _reply(at, text_of(self.reply))
         if self.call is not None:
             return CallAction(site=at, tool=self.call, arguments=_arguments(self.arguments))
         if self.model is not None:
             return ModelAction(site=at, model=self.model, scope="step" if self.only_here else "onward")
         if self.prompt is not None:
-            return PromptAction(site=at, content=_text(self.prompt))
+            return PromptAction(site=at, content=text_of(self.prompt))
         if self.drop:
             return DropAction(site=at)
         return RedrawAction(site=at) if self.redraw else None
 
 
-def _text(given: str) -> str:
+def text_of(given: str) -> str:
     """The text itself, or that of the file named after an @."""
     if not given.startswith("@"):
         return given
@@ -170,7 +170,7 @@ def _reply(site: str, given: str) -> ReplyAction:
 def _arguments(given: str | None) -> dict[str, JsonValue]:
     if given is None:
         return {}
-    text = _text(given)
+    text = text_of(given)
     try:
         return _OBJECT.validate_json(text)
     except ValidationError as error:

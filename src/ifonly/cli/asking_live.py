@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from ifonly.sim.tokens.replies import TokenReplies
 from ifonly.sim.whatif_live import whatif_live
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import JsonValue
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ifonly.sim.rollout import Effort
     from ifonly.sim.whatif_live import LiveAnswer
 
-__all__ = ["LiveAsker", "Spec", "endpoint", "pairs", "show_plans"]
+__all__ = ["LiveAsker", "Spec", "cassette_of", "dollars", "endpoint", "pairs", "paying", "replies_of", "show_plans"]
 
 _INTERRUPTED = 130
 
@@ -74,6 +75,25 @@ class Spec:
     unknown_price: bool = False
     cassette: Path | None = None
     resume: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As options of a command to be typed, the budget included."""
+        at = self.endpoint
+        given = {
+            "--noise": self.noise,
+            "--particles": self.effort.particles,
+            "--seed": self.seed,
+            "--max-steps": self.effort.max_steps,
+            "--budget-usd": self.budget_usd,
+            "--max-calls": self.max_calls,
+            "--api-base": at.api_base,
+            "--cassette": self.cassette,
+        }
+        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        words += [word for name, to in at.aliases.items() for word in ("--alias", f"{name}={to}")]
+        words += [word for name, to in self.settings.items() for word in ("--set", f"{name}={json.dumps(to)}")]
+        return (*words, *(("--allow-unknown-price",) if self.unknown_price else ()))
 
 
 class LiveAsker:
@@ -109,24 +129,9 @@ class LiveAsker:
         Raises:
             BudgetSpent: no budget is set.
         """
-        spec = self._spec
-        if spec.budget_usd is None and spec.max_calls is None:
-            raise BudgetSpent(
-                "live calls", "no budget", "Say what they may cost: --budget-usd 1, or --max-calls 200 (or --dry-run)."
-            )
-        budget = Budget(spec.budget_usd, spec.max_calls)
-        path = spec.cassette or self._default(runs, asked)
-        mode = Mode.NEW if spec.resume or spec.cassette else Mode.ALL
-        with Cassette(path, mode) as cassette, Serving(spec.endpoint) as served:
-            paid = Metered(served, budget, served.price, unknown_price_ok=spec.unknown_price)
-            model = Recorded(cassette, paid)
-            try:
-                return each(runs, lambda run: self._ask(run, asked, model, served), strict=strict)
-            except KeyboardInterrupt:
-                again = "the same command" if spec.cassette else "--resume"
-                note(f"Interrupted after {budget.calls} calls ({budget.spent:.4f} US dollars); {path} keeps them.")
-                note(f"Go on with {again}.")
-                raise typer.Exit(_INTERRUPTED) from None
+        path = self._spec.cassette or self._default(runs, asked)
+        with paying(self._spec, path) as (model, served):
+            return each(runs, lambda run: self._ask(run, asked, model, served), strict=strict)
 
     def save(self, path: Path, run: Trajectory, answer: WhatIfAnswer) -> None:
         """Write all re-runs of both arms, labelled by arm."""
@@ -148,7 +153,7 @@ class LiveAsker:
             found = whatif_live(
                 run,
                 asked.actions(run, environment),
-                self._replies(counted, tools, served),
+                replies_of(self._spec, counted, tools, served),
                 counted,
                 seed=self._spec.seed,
                 effort=self._spec.effort,
@@ -158,21 +163,56 @@ class LiveAsker:
         self._found[run.id] = found
         return found.answer
 
-    def _replies(self, counted: Counted, tools: tuple[ToolSpec, ...], served: Serving) -> Replies:
-        spec = self._spec
-        if spec.noise == "token":
-            return TokenReplies(served.url, counted, spec.seed, spec.settings)
-        if spec.noise == "choice":
-            return Choice(counted, spec.seed, settings=spec.settings, tools=tools)
-        return Fresh(counted, spec.seed, settings=spec.settings, tools=tools)
-
     def _default(self, runs: Sequence[Trajectory], asked: Ask) -> Path:
         """A cassette in the cache that belongs to this very question."""
         spec = self._spec
-        question = [[run.id for run in runs], repr(asked), spec.noise, spec.seed, spec.settings]
-        folder = Path(platformdirs.user_cache_dir("ifonly")) / "live"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder / f"{digest(canonical_json(question))}.jsonl"
+        return cassette_of([[run.id for run in runs], repr(asked), spec.noise, spec.seed, spec.settings])
+
+
+@contextmanager
+def paying(spec: Spec, path: Path) -> Iterator[tuple[ChatModel, Serving]]:
+    """A model whose calls are paid from the budget and kept in a cassette, and what serves it.
+
+    Interrupted, it says how to go on, and ends the command.
+
+    Args:
+        spec: what the options say.
+        path: of the cassette.
+
+    Raises:
+        BudgetSpent: no budget is set.
+    """
+    if spec.budget_usd is None and spec.max_calls is None:
+        raise BudgetSpent(
+            "live calls", "no budget", "Say what they may cost: --budget-usd 1, or --max-calls 200 (or --dry-run)."
+        )
+    budget = Budget(spec.budget_usd, spec.max_calls)
+    mode = Mode.NEW if spec.resume or spec.cassette else Mode.ALL
+    with Cassette(path, mode) as cassette, Serving(spec.endpoint) as served:
+        paid = Metered(served, budget, served.price, unknown_price_ok=spec.unknown_price)
+        try:
+            yield Recorded(cassette, paid), served
+        except KeyboardInterrupt:
+            again = "the same command" if spec.cassette else "--resume"
+            note(f"Interrupted after {budget.calls} calls ({budget.spent:.4f} US dollars); {path} keeps them.")
+            note(f"Go on with {again}.")
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+def replies_of(spec: Spec, counted: Counted, tools: tuple[ToolSpec, ...], served: Serving) -> Replies:
+    """Where live replies come from, with the noise that the options name."""
+    if spec.noise == "token":
+        return TokenReplies(served.url, counted, spec.seed, spec.settings)
+    if spec.noise == "choice":
+        return Choice(counted, spec.seed, settings=spec.settings, tools=tools)
+    return Fresh(counted, spec.seed, settings=spec.settings, tools=tools)
+
+
+def cassette_of(question: JsonValue) -> Path:
+    """A cassette in the cache that belongs to this very question."""
+    folder = Path(platformdirs.user_cache_dir("ifonly")) / "live"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / f"{digest(canonical_json(question))}.jsonl"
 
 
 def endpoint(api_base: str | None, aliases: Sequence[str]) -> Endpoint:
@@ -216,9 +256,10 @@ def show_plans(found: Sequence[LivePlan], *, as_json: bool) -> None:
         arms = "changed and unchanged" if one.arms > 1 else "changed"
         console.print(Text(f"{one.run}: {one.particles} re-runs ({arms}) of {one.model}, from {one.site} on"))
         console.print(Text(f"  calls  {one.calls:,} expected, {one.calls_at_most:,} at most"))
-        console.print(Text(f"  price  {_dollars(one.usd)} expected, {_dollars(one.usd_at_most)} at most"))
+        console.print(Text(f"  price  {dollars(one.usd)} expected, {dollars(one.usd_at_most)} at most"))
     note("Nothing was asked. Leave --dry-run out to ask.")
 
 
-def _dollars(amount: float | None) -> str:
+def dollars(amount: float | None) -> str:
+    """A price in words."""
     return "not known" if amount is None else f"{amount:,.4f} US dollars"

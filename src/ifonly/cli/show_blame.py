@@ -54,6 +54,7 @@ def render_blame(console: Console, view: BlameView) -> None:
     _list(console, "shares", [f"{by}: {', '.join(sums)}" for by, sums in view.rollup.items() if sums])
     _fixes(console, view)
     _list(console, "simpler rules", view.baselines)
+    _list(console, "asked of models", view.live)
     _list(console, "assumes", view.assumes)
     _list(console, "legend", [f"{name}: {text}" for name, text in view.legend.items()], style="dim")
 
@@ -108,7 +109,7 @@ def _row(row: CreditView) -> list[Text]:
     quiet = "" if row.rank else "dim"
     change = Text(cut(visible(row.change), 90), quiet)
     for note in row.notes:
-        change.append(f"\n({cut(visible(note), 80)})", style="dim")
+        change.append(f"\n({cut(visible(note), 160)})", style="dim")
     share = Text(row.shapley, quiet)
     if row.bar is not None:
         share.append(f"\n{_drawn(row.bar)}", style=FLIPS_STYLE[row.flips])

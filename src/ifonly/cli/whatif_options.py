@@ -29,7 +29,10 @@ class NoiseKind(StrEnum):
     TOKEN = "token"
 
 
-def _live(help: str, metavar: str | None = None, *names: str, min: float | None = None) -> typer.models.OptionInfo:
+def live_option(
+    help: str, metavar: str | None = None, *names: str, min: float | None = None
+) -> typer.models.OptionInfo:
+    """An option that only live calls need."""
     option: typer.models.OptionInfo = typer.Option(*names, help=help, metavar=metavar, min=min, rich_help_panel=_LIVE)
     return option
 
@@ -88,34 +91,36 @@ Equal = Annotated[
 
 Noise = Annotated[
     NoiseKind,
-    _live(
+    live_option(
         "fresh: drawn anew, beside an unchanged control; choice: the recorded choice among options keeps its "
         "noise; token: that of every recorded token is kept (a local model, of `ifonly serve-model`)."
     ),
 ]
-Particles = Annotated[int, _live("Re-runs in each arm, at most.", min=1)]
-Workers = Annotated[int, _live("Model calls at a time.", min=1)]
-Width = Annotated[float | None, _live("Stop early once the interval of every change is this narrow.", "W")]
+Particles = Annotated[int, live_option("Re-runs in each arm, at most.", min=1)]
+Workers = Annotated[int, live_option("Model calls at a time.", min=1)]
+Width = Annotated[float | None, live_option("Stop early once the interval of every change is this narrow.", "W")]
 MaxSteps = Annotated[
-    int | None, _live("Model steps after which a re-run is stopped; as the harness, if left out.", min=1)
+    int | None, live_option("Model steps after which a re-run is stopped; as the harness, if left out.", min=1)
 ]
-BudgetUsd = Annotated[float | None, _live("Spend this much at most.", "USD", "--budget-usd", min=0)]
-MaxCalls = Annotated[int | None, _live("Make this many calls at most.", min=0)]
-DryRun = Annotated[bool, _live("Only tell the number of calls and their price.", None, "--dry-run")]
-UnknownPrice = Annotated[bool, _live("Ask models of unknown price, too.", None, "--allow-unknown-price")]
-ApiBase = Annotated[str | None, _live("Where models are asked; the provider's own place, if left out.", "URL")]
-Alias = Annotated[list[str] | None, _live("Ask litellm's model TO where a run names FROM; may be repeated.", "FROM=TO")]
+BudgetUsd = Annotated[float | None, live_option("Spend this much at most.", "USD", "--budget-usd", min=0)]
+MaxCalls = Annotated[int | None, live_option("Make this many calls at most.", min=0)]
+DryRun = Annotated[bool, live_option("Only tell the number of calls and their price.", None, "--dry-run")]
+UnknownPrice = Annotated[bool, live_option("Ask models of unknown price, too.", None, "--allow-unknown-price")]
+ApiBase = Annotated[str | None, live_option("Where models are asked; the provider's own place, if left out.", "URL")]
+Alias = Annotated[
+    list[str] | None, live_option("Ask litellm's model TO where a run names FROM; may be repeated.", "FROM=TO")
+]
 Set = Annotated[
     list[str] | None,
-    _live("A sampling setting where the recorded request names none; may be repeated.", "NAME=VALUE", "--set"),
+    live_option("A sampling setting where the recorded request names none; may be repeated.", "NAME=VALUE", "--set"),
 ]
 Tape = Annotated[
     Path | None,
-    _live(
+    live_option(
         "Cassette that keeps each paid reply and serves it again; one in the cache, if left out.", "FILE", "--cassette"
     ),
 ]
-Resume = Annotated[bool, _live("Go on with what an interrupted attempt paid for.", None, "--resume")]
+Resume = Annotated[bool, live_option("Go on with what an interrupted attempt paid for.", None, "--resume")]
 Tools = Annotated[
     str | None,
     typer.Option(

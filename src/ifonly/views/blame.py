@@ -9,6 +9,7 @@ from ifonly.agents.actions import DropAction
 from ifonly.views.actions import question
 from ifonly.views.fixes import Places, fix_view
 from ifonly.views.scores import estimate_text, meaning, number
+from ifonly.views.spent import live_lines, live_notes, spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,16 +24,22 @@ __all__ = ["FLIPS", "NOTHING", "BarView", "BlameView", "CreditView", "blame_view
 FLIPS = {
     "certain": "changing it averts the failure: exact, or still so after correction for all steps that were asked",
     "jointly": "changing it averts the failure only together with other calls",
-    "likely": "more recorded draws avert the failure than not; too few to be certain",
-    "no": "changing it averts nothing",
-    "open": "the log does not settle what changing it would have done",
+    "likely": "more draws avert the failure than not; too few to be certain",
+    "no": "changing it does not avert the failure more often than not, or no more often than asking again",
+    "open": "nothing that was recorded or asked settles what changing it would have done",
 }
 """What each word says of a step."""
 
 # Stands where nothing is known.
 NOTHING = "—"
 
-_PARTS = {"call": "the call", "result": "its result", "reply": "the reply", "environment": "the first state"}
+_PARTS = {
+    "call": "the call",
+    "result": "its result",
+    "reply": "the reply",
+    "environment": "the first state",
+    "prompt": "the prompt",
+}
 _KINDS = {
     "but-for": "without {all}, no failure",
     "overdetermination": "{all} each sufficed: only without all of them, no failure",
@@ -65,7 +72,7 @@ class CreditView:
     Attributes:
         site: of the step.
         part: in words, what of it is changed.
-        kind: tool, model or environment.
+        kind: tool, model, environment or input.
         flips: one of `FLIPS`.
         rank: its place among the blamed, from 1; None if it is not blamed.
         change: the what-if in words.
@@ -118,6 +125,7 @@ class BlameView:
     assumes: tuple[str, ...]
     legend: dict[str, str]
     spent: str
+    live: tuple[str, ...] = ()
     shares: dict[str, CreditView] = field(default_factory=dict)
 
 
@@ -153,7 +161,8 @@ def blame_view(run: Trajectory, answer: BlameAnswer, places: Places | None = Non
         baselines=tuple(_baselines(answer.baselines)) if answer.baselines else (),
         assumes=answer.assumes,
         legend={name: text for name, text in FLIPS.items() if any(one.flips == name for one in credits)},
-        spent=f"{answer.executions:,} re-executions, {answer.calls} model calls, 0.00 US dollars",
+        spent=spent(answer),
+        live=live_lines(answer.live) if answer.live else (),
         shares={one.site: one for one in credits if one.bar is not None},
     )
 
@@ -197,6 +206,7 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
     notes = [f"{row.estimand} effect"] if row.estimand else []
     if row.made is not None and row.made > 0:
         notes.append(f"its calls have the share {number(row.made)}")
+    notes += live_notes(row)
     if row.p_value is not None:
         notes.append(f"p = {row.p_value:.2g}, corrected")
     if row.why:
@@ -208,7 +218,7 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
         flips=row.flips,
         rank=rank,
         change=_change(row, run),
-        effect=_text(row.counterfactual),
+        effect=_effect(row.counterfactual),
         fresh=_text(row.interventional),
         necessity=_text(row.necessity),
         sufficiency=_text(row.sufficiency),
@@ -224,6 +234,12 @@ def _change(row: StepBlame, run: Trajectory) -> str:
     if isinstance(row.action, DropAction) and row.kind == "model":
         return f"{row.site} had said nothing"
     return question([row.action], run).removeprefix("If only ")
+
+
+def _effect(estimate: Estimate | None) -> str:
+    """P(averted), with a word where its noise is not the recorded run's."""
+    fresh = estimate is not None and estimate.rung == "interventional"
+    return f"{_text(estimate)} (fresh noise)" if fresh else _text(estimate)
 
 
 def _text(estimate: Estimate | None) -> str:
@@ -274,3 +290,5 @@ def _baselines(beside: Baselines) -> Iterator[str]:
     yield f"least probable step: {beside.lowest_logprob or 'no log-probabilities were recorded'}"
     luck = f"not failed in {estimate_text(beside.rerun)}" if beside.rerun else f"unknown: {beside.why_not_rerun}"
     yield f"asked again, unchanged: {luck}"
+    if beside.rerun_live is not None:
+        yield f"asked again now, unchanged: not failed in {estimate_text(beside.rerun_live)}"

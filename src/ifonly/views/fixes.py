@@ -13,6 +13,7 @@ from ifonly.views.scores import estimate_text, number
 
 if TYPE_CHECKING:
     from ifonly.agents.records import Trajectory
+    from ifonly.scm.estimate import Estimate
     from ifonly.sim.blame.answers import BlameAnswer, Fix
 
 __all__ = ["FixView", "Places", "fix_view"]
@@ -26,11 +27,13 @@ class Places:
         within: paths in which the run is found by its id.
         corpus: paths of the runs that replies are taken from.
         options: others that the answer rests on.
+        live: those that only live calls need.
     """
 
     within: tuple[str, ...] = ()
     corpus: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,23 @@ def fix_view(run: Trajectory, answer: BlameAnswer, fix: Fix, places: Places) -> 
     for name, score in fix.others.items():
         boolean = isinstance(run.outcome.scores.get(name), bool)
         others.append(f"{name}: {estimate_text(score, boolean=boolean)}")
-    pn = fix.necessity
-    ends = f" (between {number(pn.low)} and {number(pn.high)} at {number(100 * pn.level)} %)"
     return FixView(
         question=_asked(fix, run),
-        necessity=f"PN {number(pn.value or 0.0)}" + (" (exact)" if pn.low == pn.high else ends),
+        necessity=_live(fix) if fix.continuation == "live" else _necessity(fix.necessity),
         others=tuple(others),
-        cost=f"{fix.calls} model calls, {fix.cost:.2f} US dollars",
+        cost="asked live" if fix.continuation == "live" else f"{fix.calls} model calls, {fix.cost:.2f} US dollars",
         command=shlex.join(_command(answer, fix, places)),
     )
+
+
+def _necessity(pn: Estimate) -> str:
+    ends = f" (between {number(pn.low)} and {number(pn.high)} at {number(100 * pn.level)} %)"
+    return f"PN {number(pn.value or 0.0)}" + (" (exact)" if pn.low == pn.high else ends)
+
+
+def _live(fix: Fix) -> str:
+    again = "" if fix.rerun is None else f", by asking again unchanged in {estimate_text(fix.rerun)}"
+    return f"averted in {estimate_text(fix.necessity)}{again}"
 
 
 def _asked(fix: Fix, run: Trajectory) -> str:
@@ -89,4 +100,5 @@ def _command(answer: BlameAnswer, fix: Fix, places: Places) -> list[str]:
         for action in fix.actions:
             asked += ["--action", json.dumps(action.model_dump(mode="json"))]
     asked += [part for path in places.corpus if fix.continuation == "corpus" for part in ("--corpus", path)]
-    return [*asked, "--continue", fix.continuation, *places.options]
+    live = places.live if fix.continuation == "live" else ()
+    return [*asked, "--continue", fix.continuation, *places.options, *live]
