@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
 from ifonly.scm.laws import Gumbels, TopDown, pick
@@ -50,7 +51,7 @@ class FaultyChoice:
     def posterior(self, value: Any, fault: Any, context: Any) -> TorchDistribution:
         """Return the law of the noise given the option: top-down, and unmoved where the fault forced it."""
         law, forced = self._law(context), self._forced(fault)
-        shape = torch.broadcast_shapes(forced.shape, law.shape[:-1])
+        shape = torch.Size(np.broadcast_shapes(forced.shape, law.shape[:-1]))
         winner = torch.as_tensor(value).clamp(0, law.shape[-1] - 1).expand(shape)
         return _Unless(law.expand(*shape, -1), winner, forced.expand(shape))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ifonly.scenarios.credit.workflow import Workflow
     from ifonly.scm.answers import Twin
     from ifonly.scm.faulty import FaultyChoice
+    from ifonly.scm.kernel import Node
 
 __all__ = ["edges", "facts", "swapped_from", "what_if", "workflow_world"]
 
@@ -48,7 +49,8 @@ def workflow_world(workflow: Workflow, models: Sequence[int]) -> Callable[[], No
 
     def world() -> None:
         fault = endogenous("fault", choice(tuple(range(-1, steps)), weights))
-        chosen, results = [], []
+        chosen: list[Node[Any]] = []
+        results: list[Node[Any]] = []
         for k in range(steps):
             read = [results[j] for j in workflow.reads[k]]
             context = endogenous(f"context/{k}", Function(_any), *read) if read else given(f"context/{k}", 0)

@@ -136,7 +136,7 @@ def _replicates(value: Value, sums: Floats, rounds: Floats | float) -> Floats:
 
 def _summed(column: Floats, clusters: Ints | None) -> Floats:
     """Sums over the groups."""
-    return column if clusters is None else np.bincount(clusters, column)
+    return column if clusters is None else np.asarray(np.bincount(clusters, column), dtype=float)
 
 
 def _same(a: Ints | None, b: Ints | None) -> bool:

@@ -111,7 +111,7 @@ def untried(evaluation: Evaluation, behaviour: Floats | None = None) -> Floats:
     never = np.bincount(log.actions, minlength=len(log.arms)) == 0
     if known is None:
         return np.broadcast_to(never.astype(float), (len(log), len(log.arms)))
-    return ((known < _RARE) | never).astype(float)
+    return np.asarray((known < _RARE) | never, dtype=float)
 
 
 def pareto_k(weights: Floats) -> float | None:

@@ -16,6 +16,7 @@ __all__ = [
     "NegativeControl",
     "PolicyAnswer",
     "PolicyReport",
+    "PolicyVerdict",
     "Propensities",
     "Sensitivity",
 ]

@@ -21,7 +21,7 @@ from ifonly.scm.policy.support import support
 from ifonly.scm.policy.value import Value
 from ifonly.scm.policy.weighting import ipw, naive, snipw
 from ifonly.scm.sensitivity import e_value, robustness_value
-from ifonly.sim.policy.answers import LogSummary, NegativeControl, PolicyAnswer, Propensities, Sensitivity
+from ifonly.sim.policy.answers import LogSummary, NegativeControl, PolicyAnswer, Sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ifonly.agents.tables import Table
     from ifonly.scm.estimate import Estimate
     from ifonly.scm.policy.logged import Floats, Ints, Logged
+    from ifonly.sim.policy.answers import PolicyVerdict, Propensities
     from ifonly.sim.policy.decisions import Decisions
     from ifonly.sim.policy.targets import Target
 
@@ -39,6 +40,7 @@ GAMMAS = (1.25, 1.5, 2.0, 3.0)
 
 _CLIP = 20.0
 """Weights above this are clipped, switched or shrunk by the estimators that do so."""
+_VERDICTS: Mapping[str, PolicyVerdict] = {"fine": "answered", "thin": "thin support", "none": "bounds only"}
 _BEST = "sndr"
 _INSIDE = "What moved both choice and reward is in the context, or in the propensities."
 _LIKE = "Decisions to come are like the logged ones, and one decision does not change the next."
@@ -141,7 +143,7 @@ class Valuing:
             bounds=bounds,
             sensitivity=self._sensitivity(evaluation, best, done) if best else None,
             controls=tuple(self._control(evaluation, name) for name in self.controls) if best else (),
-            verdict={"fine": "answered", "thin": "thin support", "none": "bounds only"}[knows.verdict],
+            verdict=_VERDICTS[knows.verdict],
             assumes=self._assumes,
         )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ifonly.agents.errors import ActionError, IfonlyError
+from ifonly.agents.errors import ActionError, IfonlyError, UnknownName
 from ifonly.agents.files import expand
 from ifonly.agents.tables import Table, read_table
 from ifonly.cli.inputs import read_runs
@@ -135,14 +135,13 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     """Long because typer reads the options off the signature."""
     table, left_out = _table(paths, choice, where or [], format)
     is_runs = table.columns.keys() >= {ACTION, "run"}
-    columns, source = _columns(
-        table,
-        action or (ACTION if is_runs else None),
-        reward or (None if score is None else f"score.{score}"),
-        propensity or (PROPENSITY if PROPENSITY in table.columns else None),
-    )
+    taken, came = _must(table, action or (ACTION if is_runs else None), reward, score)
+    chances, source = _propensities(table, taken, propensity or (PROPENSITY if PROPENSITY in table.columns else None))
     columns = Columns(
-        **columns,
+        taken,
+        came,
+        propensity=chances if isinstance(chances, str) else None,
+        declared=chances if isinstance(chances, dict) else None,
         context=tuple(context or ()),
         cost=cost,
         prices={} if price is None else parse_numbers("--price", price),
@@ -229,28 +228,29 @@ def _table(paths: list[str], choice: str, where: list[str], format: str | None) 
     return table, found.left_out + without
 
 
-def _columns(
-    table: Table, action: str | None, reward: str | None, propensity: str | None
-) -> tuple[dict[str, object], Propensities]:
-    """The columns that must be there, and where propensities come from."""
-    names = ", ".join(table.columns)
+def _must(table: Table, action: str | None, reward: str | None, score: str | None) -> tuple[str, str]:
+    """The columns of actions and rewards."""
+    came, names = reward or (None if score is None else f"score.{score}"), ", ".join(table.columns)
     if action is None:
         raise ActionError("ifonly policy", "no column of actions was named", f"Name it with --action: {names}.")
-    if reward is None:
+    if came is None:
         fix = f"Name it with --reward (of runs: --score): {names}."
         raise ActionError("ifonly policy", "no column of rewards was named", fix)
-    known: dict[str, object] = {"action": action, "reward": reward}
-    if propensity is None or propensity in table.columns:
-        return known | {"propensity": propensity}, "logged"
-    if propensity == "fit":
-        return known, "fitted"
-    if propensity == "uniform":
+    return action, came
+
+
+def _propensities(table: Table, action: str, given: str | None) -> tuple[str | dict[str, float] | None, Propensities]:
+    """A column, or chances that are declared, or neither; and where they come from."""
+    if given is None or given in table.columns:
+        return given, "logged"
+    if given == "fit":
+        return None, "fitted"
+    if given == "uniform":
         arms = sorted(set(table.texts(action)))
-        return known | {"declared": dict.fromkeys(arms, 1 / len(arms))}, "declared"
-    if "=" in propensity:
-        return known | {"declared": parse_shares("--propensity", propensity)}, "declared"
-    table.column(propensity)
-    raise AssertionError
+        return dict.fromkeys(arms, 1 / len(arms)), "declared"
+    if "=" in given:
+        return parse_shares("--propensity", given), "declared"
+    raise UnknownName("column of --propensity", given, [*table.columns, "uniform", "fit"])
 
 
 def _save(path: Path, report: PolicyReport, encoding: object, budgets: list[float]) -> None:

@@ -39,8 +39,8 @@ def routing(
     estimators = [row for row in rows if isinstance(row, RoutingRow)]
     policies = [row for row in rows if isinstance(row, PolicyRow)]
     if json:
-        parts = {"rows": estimators, "policies": policies, "front": designed}
-        emit({**{name: [row.model_dump() for row in part] for name, part in parts.items()}, "seconds": seconds})
+        shown = [[row.model_dump() for row in part] for part in (estimators, policies, designed)]
+        emit({**dict(zip(("rows", "policies", "front"), shown, strict=True)), "seconds": seconds})
         return
     console = stdout()
     for world in dict.fromkeys(row.world for row in policies):

@@ -43,9 +43,9 @@ _COLUMNS = {
 
 
 def _judge(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
-    least = {"min": 1 if metavar == "N" else 0} if metavar in ("N", "USD") else {}
+    least = {"N": 1, "USD": 0}.get(metavar or "")
     option: typer.models.OptionInfo = typer.Option(
-        *names, help=help, metavar=metavar, rich_help_panel="A model that is asked", **least
+        *names, help=help, metavar=metavar, rich_help_panel="A model that is asked", min=least
     )
     return option
 
