@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ifonly.report.pages import write_page
+from ifonly.report.rendering import render_page
 from ifonly.views.blame import blame_view
 from ifonly.views.run import run_view
-from ifonly.views.scores import score_text
-from ifonly.views.text import one_line, visible
+from ifonly.views.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,19 +34,7 @@ def blame_page(run: Trajectory, answer: BlameAnswer, places: Places, command: st
         command: how to ask again.
     """
     view = blame_view(run, answer, places)
-    environment = Environment(
-        loader=PackageLoader("ifonly.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "score": score_text}
-    style = "".join(environment.get_template(name).render() for name in _STYLES)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    page = environment.get_template("blame.html")
-    return page.render(style=style, policy=policy, view=view, lanes=_lanes(run, view), command=command)
+    return render_page("blame.html", _STYLES, view=view, lanes=_lanes(run, view), command=command)
 
 
 def write_blame(path: Path, run: Trajectory, answer: BlameAnswer, places: Places, command: str) -> None:

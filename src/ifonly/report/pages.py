@@ -1,28 +1,23 @@
 """Rendering and writing pages.
 
-All text goes through autoescape and `views.text.visible`. The only style sheet is named by its hash in a Content
-Security Policy that allows nothing else, so that even text which got out of its place could load and run nothing.
+How text is kept text stands in `ifonly.report.rendering`.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ifonly.agents.errors import InputError
 from ifonly.agents.records import ToolStep, message_of
+from ifonly.report.rendering import render_page
 from ifonly.views.blocks import blocks
 from ifonly.views.injected import injections_of
 from ifonly.views.run import run_view, saying
-from ifonly.views.scores import score_text
 from ifonly.views.text import call_text, one_line, visible
 from ifonly.views.whatif import whatif_view
 
@@ -35,18 +30,6 @@ __all__ = ["run_page", "whatif_page", "write_page", "write_run", "write_whatif"]
 _LINE = 150
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ifonly.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "score": score_text}
-    return environment
-
-
 def run_page(run: Trajectory, command: str) -> str:
     """The page of one recorded run.
 
@@ -55,7 +38,7 @@ def run_page(run: Trajectory, command: str) -> str:
         command: how the page was made.
     """
     steps = zip(run.steps, run_view(run).steps, strict=True)
-    return _page(
+    return render_page(
         "run.html",
         view=run_view(run),
         steps=[
@@ -81,7 +64,7 @@ def whatif_page(run: Trajectory, answer: WhatIfAnswer, command: str) -> str:
         for pair in view.pairs
     ]
     actions = [action.model_dump(mode="json") for action in answer.actions]
-    return _page(
+    return render_page(
         "whatif.html",
         view=view,
         pairs=pairs,
@@ -122,14 +105,6 @@ def write_page(path: Path, html: str) -> None:
     except OSError as error:
         fix = "Name a file in a folder that exists and that you may write to."
         raise InputError(str(path), f"cannot be written ({error.strerror})", fix) from error
-
-
-def _page(template: str, **values: Any) -> str:
-    environment = _environment()
-    style = environment.get_template("report.css").render()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return environment.get_template(template).render(style=style, policy=policy, **values)
 
 
 def _side(message: Message | None, injections: tuple[str, ...]) -> dict[str, Any] | None:
