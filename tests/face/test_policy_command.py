@@ -1,0 +1,103 @@
+"""``ifonly policy`` on the command line: tables and runs, text, JSON and page, and what it says of mistakes."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ifonly.agents.importers.native_export import write
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """A small log in which the large model is better, and is taken on hard prompts."""
+    generator = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("log") / "log.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["model", "correct", "p", "hard", "cost"])
+        for _ in range(600):
+            hard = int(generator.random() < 0.5)
+            chance = 0.7 if hard else 0.3
+            large = generator.random() < chance
+            correct = int(generator.random() < (0.8 if large else 0.5) - 0.3 * hard)
+            rows.writerow(
+                ["large" if large else "small", correct, chance if large else 1 - chance, hard, 3 if large else 1]
+            )
+    return path
+
+
+OPTIONS = ("--action", "model", "--reward", "correct", "--propensity", "p", "--context", "hard")
+
+
+def test_a_table(cli, log):
+    done = cli("policy", log, *OPTIONS, "--cost", "cost", "--target", "large", "--control", "hard")
+    assert done.status == 0
+    for told in (
+        "600 decisions",
+        "large  answered",
+        "would have been worth",
+        "sndr",
+        "E-value",
+        "negative control hard",
+    ):
+        assert told in done.out
+    answer = cli("policy", log, *OPTIONS, "--target", "large", "--json").json
+    (one,) = answer["answers"]
+    assert one["verdict"] == "answered"
+    assert one["value"]["low"] < 0.65 < one["value"]["high"]
+    assert one["logging"]["rung"] == "interventional"
+    assert answer["log"]["propensities"] == "logged"
+
+
+def test_a_design_is_saved_and_valued_again(cli, log, tmp_path):
+    rule, page = tmp_path / "rule.json", tmp_path / "page.html"
+    asked = ("policy", log, *OPTIONS, "--price", "small=1,large=3", "--design", "--budget", "2.5", "--depth", "1")
+    done = cli(*asked, "--save", rule, "--html", page)
+    assert done.status == 0
+    assert "Quality against cost" in done.out
+    assert json.loads(rule.read_text())["rule"]["kind"] == "tree"
+    text = page.read_text()
+    assert "<svg" in text
+    assert "<script" not in text
+    again = cli("policy", log, *OPTIONS, "--target", f"@{rule}", "--json")
+    assert again.json["answers"][0]["target"]["name"] == f"@{rule}"
+
+
+def test_runs(cli, made, tmp_path):
+    runs = [
+        made(f"r{i}", model="large" if i % 2 else "small", solved=bool(i % 3), task=f"t{i % 20}") for i in range(80)
+    ]
+    path = tmp_path / "runs.jsonl"
+    write(path, runs)
+    asked = ("policy", path, "--score", "solved", "--propensity", "uniform", "--cluster", "task", "--target", "large")
+    done = cli(*asked, "--json")
+    assert done.status == 0
+    assert done.json["log"]["groups"] == 20
+    assert done.json["log"]["propensities"] == "declared"
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "status"),
+    [
+        (OPTIONS, "neither a target nor a design", 2),
+        (("--reward", "correct", "--target", "large"), "no column of actions", 2),
+        (("--action", "model", "--target", "large"), "no column of rewards", 2),
+        ((*OPTIONS[:2], "--reward", "corect", "--target", "large"), "corect", 2),
+        ((*OPTIONS[:4], "--target", "large"), "no propensities", 2),
+        ((*OPTIONS[:4], "--propensity", "q", "--target", "large"), "column of --propensity", 2),
+        ((*OPTIONS, "--target", "huge"), "huge", 2),
+        ((*OPTIONS, "--design"), "no costs", 2),
+        ((*OPTIONS, "--target", "large", "--reward-range", "0", "0.5"), "outside the range", 2),
+        ((*OPTIONS[:2], "--reward", "model", "--target", "large"), "no finite numbers", 3),
+    ],
+)
+def test_mistakes_say_what_to_do(cli, log, options, found, status):
+    done = cli("policy", log, *options)
+    assert done.status == status
+    assert found in " ".join(done.err.split())
+    assert "fix" in done.err
+    assert done.out == ""
