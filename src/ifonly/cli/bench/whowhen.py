@@ -43,7 +43,7 @@ _COLUMNS = {
 
 
 def _judge(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
-    least = {"N": 1, "USD": 0}.get(metavar or "")
+    least = {"N": 1, "USD": 0, "CALLS": 0}.get(metavar or "")
     option: typer.models.OptionInfo = typer.Option(
         *names, help=help, metavar=metavar, min=least, rich_help_panel="A model that is asked"
     )
@@ -80,7 +80,7 @@ def whowhen(  # noqa: PLR0913 -- as many as the command has options
     chars: Annotated[int | None, _judge("Characters of a log that it is shown; if left out, as fits it.", "N")] = None,
     api_base: Annotated[str | None, _judge("Where it is asked; the provider's own place, if left out.", "URL")] = None,
     budget_usd: Annotated[float | None, _judge("Spend this much at most.", "USD", "--budget-usd")] = None,
-    max_calls: Annotated[int | None, _judge("Make this many calls at most.", "N")] = None,
+    max_calls: Annotated[int | None, _judge("Make this many calls at most.", "CALLS")] = None,
     allow_unknown_price: Annotated[
         bool, _judge("With a budget: ask models of unknown price, too.", None, "--allow-unknown-price")
     ] = False,
