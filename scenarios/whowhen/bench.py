@@ -5,7 +5,7 @@
 - `near`: in which the step blamed is at most one away
 - `log_score`: mean natural logarithm of the probability given to the labelled step, of who gives probabilities
 - `difference`: in `step`, paired, over the rule that does best on the same logs and part (chosen with their labels,
-  which favours the rule)
+  which favours the rule); `p_value`: of the exact sign test that neither is right more often
 
 Whatever learns is given the logs of all other questions, never those of the question that it answers.
 """
@@ -22,7 +22,7 @@ from ifonly.scenarios.whowhen.blame import NOBODY, Attributor, Blame
 from ifonly.scenarios.whowhen.origin import reranked
 from ifonly.scenarios.whowhen.ours import Signs
 from ifonly.scenarios.whowhen.rules import RULES
-from ifonly.scenarios.whowhen.scoring import Score, difference, score, share
+from ifonly.scenarios.whowhen.scoring import Score, difference, score, share, sign_test
 from ifonly.scm.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Row(Record):
     log_score: float | None = None
     difference: float | None = None
     against: str | None = None
+    p_value: float | None = None
     estimates: dict[str, Estimate]
 
 
@@ -141,9 +142,10 @@ def _row(
     questions = [one.question for one in told]
     columns = {key: [getattr(mine[one.log.id], key) for one in told] for key in Score._fields}
     estimates = {key: share(columns[key], questions) for key in ("step", "agent")}
-    best = None if name in RULES else _best([one.log.id for one in told], scores)
+    best, p_value = None if name in RULES else _best([one.log.id for one in told], scores), None
     if best is not None:
         rival = [scores[best][one.log.id].step for one in told]
+        p_value = sign_test(columns["step"], rival, questions)
         gap = difference(columns["step"], rival, questions)
         estimates |= {} if gap is None else {"difference": gap}
     means = {key: float(np.mean(values)) for key, values in columns.items()}
@@ -156,6 +158,7 @@ def _row(
         log_score=_log_score(told, said),
         difference=None if gap is None else gap.value,
         against=None if gap is None else best,
+        p_value=None if gap is None else p_value,
         estimates=estimates,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ifonly.scenarios.whowhen.blame import Blame
     from ifonly.scenarios.whowhen.logs import Labelled
 
-__all__ = ["LEVEL", "TOLERANCE", "Score", "difference", "score", "share"]
+__all__ = ["LEVEL", "TOLERANCE", "Score", "difference", "score", "share", "sign_test"]
 
 LEVEL = 0.95
 """Coverage of the intervals."""
@@ -30,6 +31,8 @@ TOLERANCE = 1
 """Steps that the column `near` forgives."""
 
 _SHORT = 3
+_FEWEST = 10
+_REPEATS = 4_000
 
 
 class Score(NamedTuple):
@@ -105,9 +108,9 @@ def difference(
 ) -> Estimate | None:
     """The mean of paired differences, with a percentile interval from a bootstrap over questions.
 
-    None where there are fewer than two questions, which give no interval.
+    None where there are fewer than ten questions, of which a bootstrap tells too little.
     """
-    if len(set(questions)) < 2:  # noqa: PLR2004
+    if len(set(questions)) < _FEWEST:
         return None
     gaps = np.subtract(ours, theirs)
     mean, (low, high) = cluster_bootstrap(questions, lambda rows: float(gaps[rows].mean()), Draw(seed), LEVEL, _REPEATS)
@@ -122,4 +125,13 @@ def difference(
     )
 
 
-_REPEATS = 4_000
+def sign_test(ours: Sequence[float], theirs: Sequence[float], questions: Sequence[str]) -> float | None:
+    """The exact two-sided p of the sign test (McNemar's, exact): which of the two is right about more of a question.
+
+    It assumes nothing of the size of the sample. None where they never differ.
+    """
+    gaps = dict.fromkeys(questions, 0.0)
+    for question, mine, other in zip(questions, ours, theirs, strict=True):
+        gaps[question] += mine - other
+    better, worse = (sum(sign * gap > 0 for gap in gaps.values()) for sign in (1, -1))
+    return float(binomtest(better, better + worse).pvalue) if better + worse else None

@@ -14,6 +14,7 @@ from ifonly.agents.budget import Budget, Metered, Price
 from ifonly.agents.cassette import Cassette, Mode, Recorded
 from ifonly.agents.completion import Completion
 from ifonly.agents.errors import InputError
+from ifonly.agents.local.serving import Serving
 from ifonly.agents.provider import Provider, scripted
 from ifonly.agents.records import AssistantMessage, TokenLogprob
 from ifonly.scenarios.whowhen.asking import hear
@@ -26,7 +27,7 @@ from ifonly.scenarios.whowhen.origin import origins, reranked
 from ifonly.scenarios.whowhen.ours import Signs
 from ifonly.scenarios.whowhen.predictions import read_predictions
 from ifonly.scenarios.whowhen.rules import RULES
-from ifonly.scenarios.whowhen.scoring import difference, score, share
+from ifonly.scenarios.whowhen.scoring import difference, score, share, sign_test
 from ifonly.scenarios.whowhen.signs import SIGNS, signs_of
 from ifonly.scenarios.whowhen.transcript import shortened, shown
 from ifonly.scm.intervals import clopper_pearson
@@ -107,11 +108,20 @@ def test_two_logs_of_one_question_count_as_one_for_the_interval():
 
 
 def test_paired_differences():
-    assert difference([1, 0], [0, 0], ["a", "a"]) is None
-    same = difference([1, 0, 1], [1, 0, 1], ["a", "b", "c"])
+    many = [str(k) for k in range(30)]
+    assert difference([1] * 30, [0] * 30, ["a"] * 30) is None
+    same = difference([1, 0, 1] * 10, [1, 0, 1] * 10, many)
     assert (same.low, same.value, same.high) == (0, 0, 0)
-    better = difference([1] * 30, [0] * 30, [str(k) for k in range(30)])
-    assert (better.low, better.value, better.high) == (1, 1, 1)
+    half = difference([1] * 15 + [0] * 15, [0] * 30, many)
+    assert half.low < half.value == 0.5 < half.high
+    assert half == difference([1] * 15 + [0] * 15, [0] * 30, many)
+
+
+def test_the_sign_test_counts_questions():
+    assert sign_test([1, 1, 1, 1], [0, 0, 0, 0], list("abcd")) == pytest.approx(2 * 0.5**4)
+    assert sign_test([1, 1, 1, 1], [0, 0, 0, 0], list("aabb")) == pytest.approx(2 * 0.5**2)
+    assert sign_test([1, 0], [0, 1], list("ab")) == 1
+    assert sign_test([1, 0], [0, 1], list("aa")) is None
 
 
 # Rules, and who learns what.
@@ -335,8 +345,8 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path, records, answers, field):
 class Said:
     """A model that lists its law as llama.cpp does: the value after a fence, its digits among the alternatives."""
 
-    def __init__(self, law):
-        self.law, self.asked = law, []
+    def __init__(self, law, fence=("```", "json", "\n")):
+        self.law, self.fence, self.asked = law, fence, []
 
     async def complete(self, request):
         self.asked.append(request)
@@ -345,8 +355,8 @@ class Said:
         law = {value: self.law.get(value, 0.0) for value in values}
         best = max(values, key=lambda value: law[value])
         top = {value: math.log(mass) for value, mass in law.items() if mass}
-        tokens = [TokenLogprob(token=text, logprob=-1.0, top={text: -1.0}) for text in ("```", "json", "\n", '"')]
-        tokens.append(TokenLogprob(token=best, logprob=top[best], top=top))
+        tokens = [TokenLogprob(token=text, logprob=-1.0, top={text: -1.0}) for text in (*self.fence, '"')]
+        tokens.append(TokenLogprob(token=best, logprob=top.get(best, -1.0), top=top))
         tokens.append(TokenLogprob(token='"', logprob=-0.1, top={'"': -0.1}))
         return Completion(reply=AssistantMessage(content=f'"{best}"'), logprobs=tuple(tokens))
 
@@ -355,8 +365,9 @@ def judged(judge, log):
     return asyncio.run(judge.judge(log))
 
 
-def test_a_judge_ranks_all_steps_by_its_law():
-    model = Said({"0": 0.1, "1": 0.6, "2": 0.3})
+@pytest.mark.parametrize("fence", [(), ("```", "json", "\n"), ("`", "`", "`", "js", "on"), ("```", "json", "\n", "\n")])
+def test_a_judge_ranks_all_steps_by_its_law(fence):
+    model = Said({"0": 0.1, "1": 0.6, "2": 0.3}, fence)
     found = judged(Judge(model, "m", 1000, bare=True), plain(3))
     assert found.blame.probabilities == pytest.approx((0.1, 0.6, 0.3))
     assert found.blame.steps == ((1,), (2,), (0,))
@@ -402,6 +413,26 @@ def test_a_model_without_a_law_is_asked_again_for_a_shortlist():
         found = judged(Judge(Provider(), name, 1000), plain(4))
     assert found.blame == in_order([2, 0, 3])
     assert (found.calls, found.laws, found.unusable) == (3, 0, 0)
+
+
+def test_a_law_that_leaves_steps_out_is_none():
+    model = Said({"0": 0.1, "1": 0.9})
+    found = judged(Judge(model, "m", 1000, bare=True), plain(3))
+    assert found.blame == in_order([1, 0, 2])
+    assert (found.calls, found.laws) == (3, 0)
+
+
+@pytest.mark.slow
+def test_the_local_model_judges_a_log(tmp_path):
+    pytest.importorskip("xllamacpp")
+    log = log_of(("A", "The task: count the lanterns."), ("B", "I assume three."), ("A", "Three, then."))
+    with Cassette(tmp_path / "calls.jsonl", Mode.NEW) as tape, Serving() as served:
+        judge = Judge(Recorded(tape, served), "smollm2", 1000, bare=True, alternatives=500)
+        found = judged(judge, log)
+        again = judged(Judge(Recorded(tape), "smollm2", 1000, bare=True, alternatives=500), log)
+    assert again == found
+    assert found.unusable == 0
+    assert sum(found.blame.probabilities) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("content", ["step 2", '{"verdict": 2}', '{"verdict": "9"}', '{"verdict": "1", "x": 1}', None])
@@ -480,7 +511,7 @@ def test_a_bad_prediction_is_named(tmp_path, line, field, said):
 
 def test_the_table_has_all_attributors_on_both_parts():
     logs = [planted(number) for number in range(12)]
-    logs += [labelled(plain(4, number, "Hand-Crafted"), 2) for number in range(6)]
+    logs += [labelled(plain(4, number, "Hand-Crafted"), 2) for number in range(11)]
     rows = rows_of(own_answers(logs, logs), logs)
     by = {(row.estimator, row.world): row for row in rows}
     assert {world for _, world in by} == {"Algorithm-Generated", "Hand-Crafted", "all"}
@@ -492,7 +523,7 @@ def test_the_table_has_all_attributors_on_both_parts():
     assert ours.against in {"always step 2", "usual step of other logs"}
     assert ours.difference == pytest.approx(ours.step - 1)
     assert ours.estimates["step"].value == ours.step
-    assert by[OURS, "all"].logs == 18
+    assert by[OURS, "all"].logs == 23
 
 
 def test_probabilities_must_be_a_law():

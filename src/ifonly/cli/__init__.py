@@ -29,7 +29,7 @@ COMMANDS = {
     "serve-model": "Serve a small real model on this machine, without network and without a key.",
     "verify": "Execute every recorded tool call again, and say what does not come out as recorded.",
     "corpus": "Say, by step, how many what-ifs a folder of runs settles without a model call.",
-    "bench": "Hold estimators against worlds whose truth is known.",
+    "bench": "Hold estimators against what is known to be true.",
     "data": "Bring recorded runs that others publish into the cache.",
 }
 

@@ -43,9 +43,9 @@ _COLUMNS = {
 
 
 def _judge(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
-    least = {"N": 1, "USD": 0}.get(metavar or "")
+    least = {"N": 1, "USD": 0, "CALLS": 0}.get(metavar or "")
     option: typer.models.OptionInfo = typer.Option(
-        *names, help=help, metavar=metavar, rich_help_panel="A model that is asked", min=least
+        *names, help=help, metavar=metavar, min=least, rich_help_panel="A model that is asked"
     )
     return option
 
@@ -80,7 +80,7 @@ def whowhen(  # noqa: PLR0913 -- as many as the command has options
     chars: Annotated[int | None, _judge("Characters of a log that it is shown; if left out, as fits it.", "N")] = None,
     api_base: Annotated[str | None, _judge("Where it is asked; the provider's own place, if left out.", "URL")] = None,
     budget_usd: Annotated[float | None, _judge("Spend this much at most.", "USD", "--budget-usd")] = None,
-    max_calls: Annotated[int | None, _judge("Make this many calls at most.", "N")] = None,
+    max_calls: Annotated[int | None, _judge("Make this many calls at most.", "CALLS")] = None,
     allow_unknown_price: Annotated[
         bool, _judge("With a budget: ask models of unknown price, too.", None, "--allow-unknown-price")
     ] = False,
@@ -120,13 +120,15 @@ def _show(rows: list[Row], asked: list[Asked], seconds: float) -> None:
     console = stdout()
     for world in dict.fromkeys(row.world for row in rows):
         found = [row for row in rows if row.world == world]
-        console.print(Text(f"{world}: {max(row.logs for row in found)} failed logs", "bold"))
-        console.print(_table(found))
+        best = next((row.against for row in found if row.against), None)
+        told = f"; above: over the best rule, {best}" if best else ""
+        console.print(Text(f"{world}: {max(row.logs for row in found)} failed logs{told}", "bold"))
+        console.print(_table(found, best))
     for one in asked:
         console.print(Text(one.text()))
         if one.hearing.stopped is not None:
             note(f"stopped: {one.hearing.stopped}")
-    console.print(Text(f"Steps count from 0. Intervals hold with 95 %. {number(seconds)} s"))
+    console.print(Text(f"Steps count from 0. Intervals hold with 95 %; p is of a sign test. {number(seconds)} s"))
 
 
 def _where(path: Path | None, data: Path | None) -> Path:
@@ -159,30 +161,26 @@ def _predicted(path: Path, every: list[Labelled], logs: list[Labelled]) -> Answe
     return {one.log.id: said.get(one.log.id, NOBODY) for one in logs}
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[Row], best: str | None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("estimator", overflow="fold")
-    for name, title in _COLUMNS.items():
+    for title in _COLUMNS.values():
         table.add_column(title, justify="right")
-        if name in ("step", "agent"):
-            table.add_column("", justify="left")
-    table.add_column("step, above the best rule", justify="left")
+    if best is not None:
+        table.add_column("above", no_wrap=True)
+        table.add_column("p", justify="right")
     for row in rows:
-        cells = list[str]()
-        for name in _COLUMNS:
-            value = getattr(row, name)
-            cells.append("" if value is None else _round(value))
-            if name in ("step", "agent"):
-                cells.append(_interval(row, name))
-        gap = "" if row.difference is None else f"{row.difference:+.3f} {_interval(row, 'difference')} ({row.against})"
-        table.add_row(row.estimator, *cells, gap)
+        cells = [_cell(row, name) for name in _COLUMNS]
+        if best is not None:
+            other = f" ({row.against})" if row.against not in (None, best) else ""
+            cells += [_cell(row, "difference") + other, _cell(row, "p_value")]
+        table.add_row(row.estimator, *cells)
     return table
 
 
-def _round(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _interval(row: Row, name: str) -> str:
-    found = row.estimates[name]
-    return f"[{found.low:.2f}, {found.high:.2f}]"
+def _cell(row: Row, name: str) -> str:
+    value, interval = getattr(row, name), row.estimates.get(name)
+    if value is None:
+        return ""
+    text = f"{value:+.3f}" if name == "difference" else f"{value:.3f}"
+    return text if interval is None else f"{text} [{interval.low:.2f}, {interval.high:.2f}]"
