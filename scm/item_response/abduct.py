@@ -64,7 +64,9 @@ def abduct(
     """
     if not np.isin(outcomes, (0.0, 1.0)).all():
         raise ImpossibleEvidence("outcomes", "an item-response world gives each cell 0 or 1")
-    chances = posterior.copied(cells, draw, copies).chances(cells)
+    posterior.check(cells)
+    copied = posterior.copied(cells, draw, copies)
+    chances = copied.chances(copied.facets)
     met = np.clip(chances[:, seen], 1e-12, 1 - 1e-12)
     likelihood = np.where(np.asarray(outcomes) == 1, np.log(met), np.log1p(-met)).sum(axis=1)
     weights = np.exp(likelihood - likelihood.max())

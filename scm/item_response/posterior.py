@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,11 +51,7 @@ class Posterior:
         Raises:
             NotApplicable: the cells do not have the levels that were fitted.
         """
-        if cells.levels is not self.facets.levels and cells.levels != self.facets.levels:
-            raise NotApplicable(
-                "cells with other levels than those that were fitted. Make the facets of all cells at once, "
-                "and take the `rows` that were observed for the fit."
-            )
+        self.check(cells)
         matrix = cells.matrix.tocsc()
         used = np.flatnonzero(np.diff(matrix.indptr))
         effects = self.scale[:, self.facets.facet[used]] * self.effect[:, used]
@@ -65,29 +61,42 @@ class Posterior:
         chances: Floats = expit(total * np.exp(logs[:, cells.group % logs.shape[1]]))
         return chances
 
+    def check(self, cells: Facets) -> None:
+        """See that cells have the levels that were fitted.
+
+        Raises:
+            NotApplicable: they do not.
+        """
+        if cells.levels is not self.facets.levels and cells.levels != self.facets.levels:
+            raise NotApplicable(
+                "cells with other levels than those that were fitted. Make the facets of all cells at once, "
+                "and take the `rows` that were observed for the fit."
+            )
+
     def copied(self, cells: Facets, draw: Draw, copies: int) -> Posterior:
-        """Each draw several times, with what is still at its prior drawn anew.
+        """Each draw several times, with what is still at its prior drawn anew; its facets are these cells alone.
 
         Args:
-            cells: alone can be asked about then: the effects of others are left at 0, to save their copies.
+            cells: that will be asked about; only what they need is copied.
             draw: keyed ``effect`` and ``log_discrimination``.
             copies: of each draw.
         """
-        used = np.zeros(len(self.known_effects), dtype=bool)
-        used[cells.matrix.nonzero()[1]] = True
-        # Pages of zeros that nothing writes to take no memory.
-        effect = np.zeros((copies * len(self), len(used)))
-        effect[:, used] = np.repeat(self.effect[:, used], copies, axis=0)
-        free = np.flatnonzero(used & ~self.known_effects)
-        effect[:, free] = draw.generator("effect").standard_normal((len(effect), len(free)))
-        logs = np.repeat(self.log_discrimination, copies, axis=0)
-        open_groups = np.flatnonzero(~self.known_groups)
-        shape = (len(logs), len(open_groups))
-        logs[:, open_groups] = DISCRIMINATION_SCALE * draw.generator("log_discrimination").standard_normal(shape)
-        return replace(
-            self,
-            mean=np.repeat(self.mean, copies),
-            scale=np.repeat(self.scale, copies, axis=0),
-            effect=effect,
-            log_discrimination=logs,
+        effects, groups = np.unique(cells.matrix.nonzero()[1]), np.unique(cells.group[cells.group >= 0])
+        known_effects, known_groups = self.known_effects[effects], self.known_groups[groups]
+        effect = np.repeat(self.effect[:, effects], copies, axis=0)
+        logs = np.repeat(self.log_discrimination[:, groups], copies, axis=0)
+        for name, values, known, scale in (
+            ("effect", effect, known_effects, 1.0),
+            ("log_discrimination", logs, known_groups, DISCRIMINATION_SCALE),
+        ):
+            shape = (len(values), int((~known).sum()))
+            values[:, ~known] = scale * draw.generator(name).standard_normal(shape)
+        return Posterior(
+            cells.only(effects, groups),
+            np.repeat(self.mean, copies),
+            np.repeat(self.scale, copies, axis=0),
+            effect,
+            logs,
+            known_effects,
+            known_groups,
         )

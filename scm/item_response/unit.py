@@ -4,11 +4,12 @@ Given the latents, A's outcome is 1{u_A < p_A} and B's 1{u_B < p_B}. Abduction o
 what the noises u_A and u_B, of two runs, have in common no data of single runs can say:
 
 - independent: P = p_B. Two runs share the item and nothing else.
-- shared (one quantile noise, u_A = u_B): P = min(p_A, p_B) / p_A after a success, (p_B - p_A)+ / (1 - p_A) after a failure.
+- shared (one quantile noise, u_A = u_B): P = min(p_A, p_B) / p_A after a success, (p_B - p_A)+ / (1 - p_A) after a
+  failure.
 - any: the bounds of Fréchet (1935) given the latents; the upper one is that of shared noise after a success.
 
-A share of noise in [0, 1] mixes the first two: a one-parameter family, whose share data can settle where both outcomes of
-one coupling are on record (two runs with a common beginning). Numpy alone.
+A share of noise in [0, 1] mixes the first two: a one-parameter family, whose share data can settle where both outcomes
+of one coupling are on record (two runs with a common beginning). Numpy alone.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def family_of(model: str) -> str:
     """The name of a model without provider, dates, versions and words of tuning.
 
     A convention, not knowledge: ``gpt-4o-2024-05-13`` is of ``gpt-4o``, ``gpt-4-turbo-2024-04-09`` of ``gpt-4``,
-    ``claude-3-5-sonnet-20241022`` of ``claude-3-5-sonnet``, ``gemini-1.5-pro-002`` of ``gemini-1.5-pro``. A wrong family
-    costs accuracy, not validity: the scale of the effects of families is learned.
+    ``claude-3-5-sonnet-20241022`` of ``claude-3-5-sonnet``, ``gemini-1.5-pro-002`` of ``gemini-1.5-pro``. A wrong
+    family costs accuracy, not validity: the scale of the effects of families is learned.
     """
     return _VERSION.sub("", model.rpartition("/")[2])

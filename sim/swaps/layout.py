@@ -32,8 +32,8 @@ def facets_of(cells: Sequence[Cell]) -> Facets:
     | unit x injection attacked, family x injection | | what they do of this injection in all its tasks |
     | family x pair | | what is left |
 
-    Discrimination is by task. Where every run was attacked, the facets that set attacked runs apart stand alone. A level
-    that one cell alone has bears on no other, and is left out.
+    Discrimination is by task. Where every run was attacked, the facets that set attacked runs apart stand alone. A
+    level that one cell alone has bears on no other, and is left out.
 
     Args:
         cells: all of them, also those to be predicted.

@@ -8,6 +8,7 @@ from ifonly.cli.lazy import LazyGroup, later
 
 COMMANDS = {
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
+    "swaps": "Would another model have solved it? An item-response world against recorded potential outcomes.",
 }
 
 
