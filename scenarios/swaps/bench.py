@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ifonly.scenarios.swaps.baselines import BASELINES
 from ifonly.scenarios.swaps.cells import tables
-from ifonly.scenarios.swaps.folds import WORLD, Predicted, across_cells, across_tasks, few_seen, only_a_seen
+from ifonly.scenarios.swaps.folds import WORLD, Kind, Predicted, across_cells, across_tasks, few_seen, only_a_seen
 from ifonly.scenarios.swaps.scores import Bin, brier, calibration_error, gain, log_loss, reliability
 from ifonly.scenarios.swaps.steps import Gathered, gather, recorded_swaps, step_scores
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ifonly.scenarios.swaps.cells import Table
-    from ifonly.scenarios.swaps.folds import Kind
 
 __all__ = ["Row", "StepRow", "SwapBench", "swap_bench"]
 
@@ -96,8 +95,8 @@ def swap_bench(
 ) -> SwapBench:
     """Hold unit counterfactuals to real potential outcomes.
 
-    Splits: ``cells`` (a tenth of the cells hidden at a time), ``tasks`` (a fifth of the tasks), ``n runs seen`` (all of a
-    model but n runs), ``A alone`` (all of a task but one other model's run of it).
+    Splits: ``cells`` (a tenth of the cells hidden at a time), ``tasks`` (a fifth of the tasks), ``n runs seen`` (all of
+    a model but n runs), ``A alone`` (all of a task but one other model's run of it).
 
     Args:
         data: folder of agentdojo_runs, with ``index.csv.gz`` and ``runs``.

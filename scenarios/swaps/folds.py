@@ -78,7 +78,7 @@ def across_cells(
     for n, hidden in enumerate(_split(table.targets, folds, seed)):
         told(n + 1, folds)
         posterior = _fit(table, facets, hidden, seed)
-        _gather(found, table, facets, hidden, posterior, seed)
+        _gather(found, table, facets, hidden, posterior, seed=seed, hidden=hidden)
         if each:
             each(posterior, facets, hidden)
     return found
@@ -100,7 +100,7 @@ def across_tasks(
         out = set(tasks[left])
         hidden = np.array([n for n, cell in enumerate(table.cells) if cell.task in out])
         posterior = _fit(table, facets, hidden, seed)
-        _gather(found, table, facets, np.intersect1d(hidden, table.targets), posterior, seed, hidden)
+        _gather(found, table, facets, np.intersect1d(hidden, table.targets), posterior, seed=seed, hidden=hidden)
         if each:
             each(posterior, facets, hidden)
     return found
@@ -118,7 +118,7 @@ def few_seen(table: Table, model: str, seen: int, seed: int) -> dict[Kind, Predi
     known = Draw(seed).generator(f"seen/{model}").permutation(np.array(first))[:seen]
     hidden = np.setdiff1d(mine, known)
     posterior = _fit(table, facets, hidden, seed)
-    _gather(found, table, facets, np.setdiff1d(plain, known), posterior, seed, hidden)
+    _gather(found, table, facets, np.setdiff1d(plain, known), posterior, seed=seed, hidden=hidden)
     return found
 
 
@@ -205,11 +205,12 @@ def _gather(
     facets: Facets,
     asked: Ints,
     posterior: Posterior,
+    *,
     seed: int,
-    hidden: Ints | None = None,
+    hidden: Ints,
 ) -> None:
     """The world's predictions of the asked cells, and the baselines', who know the targets that were not hidden."""
-    known = np.setdiff1d(table.targets, asked if hidden is None else hidden)
+    known = np.setdiff1d(table.targets, hidden)
     chances, attacked = posterior.chances(facets.rows(asked)), np.array(table.attacked(asked))
     known_attacked = np.array(table.attacked(known))
     for kind in np.unique(attacked):

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ifonly.agents.actions import ModelAction
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.item_response.predict import NOISE, estimate_of
 from ifonly.scm.item_response.unit import coupled
 from ifonly.sim.answers import Borrowed, Fitted, FittedOutcome
-from ifonly.sim.swaps.cells import cell_of
+from ifonly.sim.swaps.cells import cell_of, swapped_in
 from ifonly.sim.walk import Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from ifonly.agents.actions import Action
     from ifonly.agents.records import Trajectory
     from ifonly.scm.item_response.facets import Floats
     from ifonly.sim.answers import OutcomeAnswer, WhatIfAnswer
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from ifonly.sim.swaps.cells import Cell
     from ifonly.sim.swaps.world import SwapWorld
 
-__all__ = ["answer_of", "beside", "instead", "swapped_in"]
+__all__ = ["answer_of", "beside", "instead"]
 
 _INDEPENDENT: Final = f"{NOISE}; independent noise of the two runs"
 
@@ -35,14 +33,6 @@ _ASSUMES: Final = (
     "runs share, and the other model is asked from the start; what the run had done before the swap counts only as "
     "far as its outcome tells of the task."
 )
-
-
-def swapped_in(actions: Sequence[Action]) -> str | None:
-    """The model, where the actions are one swap of the model from a step onward; None for any other question."""
-    match tuple(actions):
-        case (ModelAction(scope="onward", model=model),):
-            return model
-    return None
 
 
 def answer_of(world: SwapWorld, cell: Cell, outcome: float, model: str, level: float = 0.95) -> FittedOutcome:

@@ -6,10 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ifonly.agents.actions import ModelAction
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ifonly.agents.actions import Action
     from ifonly.agents.records import Trajectory
 
-__all__ = ["Cell", "cell_of", "family_of"]
+__all__ = ["Cell", "cell_of", "family_of", "swapped_in"]
 
 _VERSION = re.compile(
     r"[-@:.](?:\d{8}|\d{4}(?:-\d\d){1,2}|\d{3,4}|v\d+|latest|preview|turbo|instruct|chat|hf|exp|beta)(?=$|[-@:])"
@@ -73,3 +78,11 @@ def family_of(model: str) -> str:
     family costs accuracy, not validity: the scale of the effects of families is learned.
     """
     return _VERSION.sub("", model.rpartition("/")[2])
+
+
+def swapped_in(actions: Sequence[Action]) -> str | None:
+    """The model, where the actions are one swap of the model from a step onward; None for any other question."""
+    match tuple(actions):
+        case (ModelAction(scope="onward", model=model),):
+            return model
+    return None

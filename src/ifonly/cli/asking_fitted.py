@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ifonly.agents.errors import UnknownName
 from ifonly.agents.local.serving import Serving
 from ifonly.agents.rerun import Rerun
 from ifonly.cli.asking import Answers, RecordedAsker
 from ifonly.cli.output import note
 from ifonly.sim.plan import plan
 from ifonly.sim.rollout import Effort
-from ifonly.sim.swaps.answer import beside, instead, swapped_in
-from ifonly.sim.swaps.cells import cell_of
+from ifonly.sim.swaps.answer import beside, instead
+from ifonly.sim.swaps.cells import cell_of, swapped_in
 from ifonly.sim.swaps.world import FEWEST, SwapWorld, observed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ifonly.agents.budget import Price
     from ifonly.agents.provider import Endpoint
-    from ifonly.agents.records import Trajectory
+    from ifonly.agents.records import Request, Trajectory
     from ifonly.cli.ask import Ask
     from ifonly.sim.answers import WhatIfAnswer
 
@@ -94,6 +96,13 @@ class FittedAsker:
             Rerun(self.recorded.environment(run)),
             Effort(particles=1),
             "token",
-            Serving(self.endpoint).price,
+            self._price,
         )
         return beside(answer, run, worlds, live, self.recorded.level)
+
+    def _price(self, request: Request) -> Price | None:
+        """The price of a call; None where the provider does not know the recorded name of the model."""
+        try:
+            return Serving(self.endpoint).price(request)
+        except UnknownName:
+            return None
