@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ifonly.agents.errors import UnknownName
+from ifonly.agents.errors import ProviderError
 from ifonly.agents.local.serving import Serving
 from ifonly.agents.rerun import Rerun
 from ifonly.cli.asking import Answers, RecordedAsker
@@ -104,5 +104,5 @@ class FittedAsker:
         """The price of a call; None where the provider does not know the recorded name of the model."""
         try:
             return Serving(self.endpoint).price(request)
-        except UnknownName:
+        except ProviderError:
             return None

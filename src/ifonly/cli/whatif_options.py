@@ -71,7 +71,8 @@ Then = Annotated[
         "--continue",
         help="Later replies: hold = as recorded; corpus = those that recorded runs of the same model gave to the "
         "equal request; bounds = left open; live = the model is asked; model = as corpus, and where that leaves a "
-        "swap of the model open, a world fitted to the corpus tells the scores. If left out: corpus with --corpus, else hold.",
+        "swap of the model open, a world fitted to the corpus tells the scores. If left out: corpus with --corpus, "
+        "else hold.",
         rich_help_panel=_THEN,
     ),
 ]
