@@ -11,7 +11,17 @@ from ifonly.agents.records import Message, Score
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.walk import Provenance
 
-__all__ = ["Divergence", "LiveReport", "OutcomeAnswer", "StepAnswer", "Verdict", "WhatIfAnswer"]
+__all__ = [
+    "Borrowed",
+    "Divergence",
+    "Fitted",
+    "FittedOutcome",
+    "LiveReport",
+    "OutcomeAnswer",
+    "StepAnswer",
+    "Verdict",
+    "WhatIfAnswer",
+]
 
 Verdict = Literal["answered", "partly answered", "needs live or fitted", "undetermined"]
 """Every path ran to its end and was judged; some did; a model's reply is missing; something else is."""
@@ -81,6 +91,58 @@ class LiveReport(_Answer):
     stopped: str | None = None
 
 
+class Borrowed(_Answer):
+    """What a fitted answer was borrowed from: numbers of recorded runs.
+
+    Attributes:
+        runs: in all.
+        task_by: of the same task, by model, under any attack or none.
+        item: of the same task under the same attack with the same injection, by whatever model.
+        model: of the model that is swapped in, on whatever task.
+        model_tasks: on how many tasks those were.
+        model_task: of that model on the same task.
+    """
+
+    runs: int
+    task_by: dict[str, int]
+    item: int
+    model: int
+    model_tasks: int
+    model_task: int
+
+
+class FittedOutcome(_Answer):
+    """One score under another model, as an item-response world has it.
+
+    Attributes:
+        interventional: P(score) with the other model on this task, the recorded outcome of this run not being known.
+        counterfactual: the same, that outcome being known; the noises of the two runs taken as independent.
+        bounds: over every joint law of the two noises, at the posterior mean.
+        borrowed: from which runs.
+    """
+
+    interventional: Estimate
+    counterfactual: Estimate
+    bounds: Estimate
+    borrowed: Borrowed
+
+
+class Fitted(_Answer):
+    """A fitted world's answer to a model swap that recordings do not settle, and what a live one would take.
+
+    Attributes:
+        model: swapped in.
+        outcomes: by score.
+        live_calls: calls that one live re-run is expected to make; None where that was not asked.
+        live_usd: their price in US dollars; None where it is not known.
+    """
+
+    model: str
+    outcomes: dict[str, FittedOutcome]
+    live_calls: int | None = None
+    live_usd: float | None = None
+
+
 class WhatIfAnswer(_Answer):
     """The answer to one what-if about one run.
 
@@ -98,6 +160,7 @@ class WhatIfAnswer(_Answer):
         calls: live model calls made.
         cost: their price in US dollars; None where the price of one is not known.
         live: what was asked for the answer; None where nothing was.
+        fitted: a fitted world's answer beside it; None where there is none, or no need.
         verdict: whether this is an answer.
         reasons: why not, where it is none, each with what is nearest.
         assumes: what the answer rests on.
@@ -117,6 +180,7 @@ class WhatIfAnswer(_Answer):
     calls: int = 0
     cost: float | None = 0.0
     live: LiveReport | None = None
+    fitted: Fitted | None = None
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     assumes: tuple[str, ...] = Field(min_length=1)

@@ -36,7 +36,7 @@ OPTIONS = {
     "serve-model": ("--model", "--port"),
     "verify": ("--workers", "--keep-going", "--json"),
     "corpus": ("--steps", "--json"),
-    "bench": ("credit", "whowhen"),
+    "bench": ("credit", "whowhen", "trail", "swaps", "routing", "worlds"),
     "data": ("get", "list"),
 }
 

@@ -21,6 +21,7 @@ from ifonly.agents.actions import (
 from ifonly.agents.errors import ActionError, InputError
 from ifonly.agents.rerun import Rerun
 from ifonly.sim.clean import clean_environment, clean_result
+from ifonly.sim.swaps.cells import swapped_in
 
 if TYPE_CHECKING:
     from ifonly.agents.actions import Action
@@ -89,6 +90,13 @@ class Ask:
             )
         if asked and self.at is None and asked != ["--clean"]:
             raise ActionError(asked[0], "no site", "Say where with --at SITE; `ifonly show RUN` lists the sites.")
+
+    @property
+    def swaps(self) -> bool:
+        """Whether one swap of the model, from a step onward, is all that is asked."""
+        given = tuple(parse_action(_text(text)) for text in self.given)
+        typed = self.model is not None and not self.only_here
+        return (typed and not given) or (not self._asked() and swapped_in(given) is not None)
 
     def actions(self, run: Trajectory, environment: Environment) -> tuple[Action, ...]:
         """The actions on one run, whose tool calls are executed in this environment.

@@ -68,6 +68,7 @@ def render_answer(console: Console, run: Trajectory, view: WhatIfView) -> None:
     if view.path:
         console.print(Text(view.path))
     _list(console, "why not settled", view.reasons)
+    _list(console, "fitted item-response world", view.fitted)
     _list(console, "assumes", view.assumes)
     _list(console, "provenance", [f"{name}: {text}" for name, text in view.legend.items()], style="dim")
     console.print(Text(view.price, style="dim"))

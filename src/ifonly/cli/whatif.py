@@ -12,6 +12,7 @@ from ifonly.agents.records import Trajectory
 from ifonly.cli import whatif_options as options
 from ifonly.cli.ask import Ask
 from ifonly.cli.asking import Asker, Environments, RecordedAsker
+from ifonly.cli.asking_fitted import FittedAsker
 from ifonly.cli.asking_live import LiveAsker, Spec, endpoint, pairs, show_plans
 from ifonly.cli.inputs import Runs, find, is_path, read_runs
 from ifonly.cli.lazy import load
@@ -89,6 +90,10 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
     continuation, pool = _continuation(then, corpus, equal, format)
     found = _runs(run, within, pool, format)
     runs = conditions.choose(found.runs)[:limit]
+    if then is Continue.MODEL and not asked.swaps:
+        raise ActionError(
+            "--continue model", "no swap of the model", "A fitted world answers --at SITE --model NAME, onward, alone."
+        )
     _check(runs, found, one=html is not None or save is not None)
     many = len(found.runs) > 1 and not (html or save)
     environment = Environments(tools)
@@ -109,6 +114,8 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
         show_plans(live.plans(runs, asked), as_json=json)
         raise typer.Exit
     asker: Asker = live if then is Continue.LIVE else RecordedAsker(continuation, environment, level)
+    if isinstance(asker, RecordedAsker) and asked.swaps and pool.runs:
+        asker = FittedAsker(asker, pool.runs, then is Continue.MODEL, spec.endpoint, seed)
     given = asker.answers(runs, asked, strict=not many)
     answers, failed = given.answers, given.failed
     if many:
@@ -133,8 +140,8 @@ def _continuation(
     then: Continue | None, corpus: Sequence[str] | None, equal: Equality, format: str | None
 ) -> tuple[Continuation, Runs]:
     """Where later replies come from, and the runs of the corpus."""
-    if then is Continue.CORPUS and not corpus:
-        raise ActionError("--continue corpus", "no corpus", "Name the runs to take replies from: --corpus PATH.")
+    if then in (Continue.CORPUS, Continue.MODEL) and not corpus:
+        raise ActionError(f"--continue {then}", "no corpus", "Name the runs to take replies from: --corpus PATH.")
     pool = read_runs(corpus, format) if corpus else Runs(())
     if then in (Continue.BOUNDS, Continue.LIVE):
         return Bounds(), pool

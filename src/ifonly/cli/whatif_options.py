@@ -19,6 +19,7 @@ class Continue(StrEnum):
     CORPUS = "corpus"
     BOUNDS = "bounds"
     LIVE = "live"
+    MODEL = "model"
 
 
 class NoiseKind(StrEnum):
@@ -72,7 +73,9 @@ Then = Annotated[
     typer.Option(
         "--continue",
         help="Later replies: hold = as recorded; corpus = those that recorded runs of the same model gave to the "
-        "equal request; bounds = left open; live = the model is asked. If left out: corpus with --corpus, else hold.",
+        "equal request; bounds = left open; live = the model is asked; model = as corpus, and where that leaves a "
+        "swap of the model open, a world fitted to the corpus tells the scores. If left out: corpus with --corpus, "
+        "else hold.",
         rich_help_panel=_THEN,
     ),
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ifonly.sim.walk import Provenance
 from ifonly.views.actions import question
+from ifonly.views.fitted import fitted_lines
 from ifonly.views.scores import estimate_text, interval_text, meaning, score_text, status_text, value_text
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class WhatIfView:
     assumes: tuple[str, ...]
     legend: dict[str, str]
     price: str
+    fitted: tuple[str, ...] = ()
 
 
 def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
@@ -117,9 +119,7 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         run: the recorded run that was asked about.
         answer: of `ifonly.sim.whatif`.
     """
-    outcomes = tuple(
-        _outcome(run, name, outcome, live=answer.live is not None) for name, outcome in answer.outcomes.items()
-    )
+    outcomes = tuple(_outcome(run, name, outcome, _drawn_from(answer)) for name, outcome in answer.outcomes.items())
     pairs = tuple(_pair(step, answer) for step in answer.steps)
     shown = {pair.provenance for pair in pairs}
     return WhatIfView(
@@ -139,6 +139,7 @@ def whatif_view(run: Trajectory, answer: WhatIfAnswer) -> WhatIfView:
         assumes=answer.assumes,
         legend={str(name): text for name, text in MEANINGS.items() if name in shown},
         price=_price(answer),
+        fitted=() if answer.fitted is None else fitted_lines(answer.fitted),
     )
 
 
@@ -171,7 +172,14 @@ def _pair(step: StepAnswer, answer: WhatIfAnswer) -> PairView:
     )
 
 
-def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer, *, live: bool) -> OutcomeView:
+def _drawn_from(answer: WhatIfAnswer) -> str:
+    """What the draws behind the outcomes are."""
+    if answer.live is not None:
+        return "live re-runs"
+    return "posterior draws" if answer.continuation == "model" and answer.fitted else "recorded draws"
+
+
+def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer, drawn_from: str) -> OutcomeView:
     boolean, estimate = isinstance(outcome.factual, bool), outcome.counterfactual
     value: Score | None = estimate.value
     if boolean and value is not None:
@@ -185,7 +193,7 @@ def _outcome(run: Trajectory, name: str, outcome: OutcomeAnswer, *, live: bool) 
         interval=interval_text(estimate, boolean=boolean),
         change=estimate_text(outcome.change),
         control=estimate_text(outcome.control, boolean=boolean) if outcome.control else None,
-        status=status_text(estimate, "live re-runs" if live else "recorded draws"),
+        status=status_text(estimate, drawn_from),
         bar=_bar(estimate, float(outcome.factual)),
         flips=value is not None and value != outcome.factual,
     )
