@@ -7,7 +7,6 @@ import typer
 from ifonly.cli.lazy import LazyGroup, later
 
 COMMANDS = {
-    "worlds": "Who was it, where it is known? Small worlds, what ifonly says of them, and what a naive analysis says.",
     "routing": "What would another routing have been worth? Estimators of policy values against full information.",
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
     "whowhen": "Which step was a failure due to? Attributors and simple rules against what humans said (Who&When).",
