@@ -100,6 +100,11 @@ def _whole(do: Respond) -> float:
     return do({"plan": 1})["result"]
 
 
+@cache
+def _mediation(*, failed: bool) -> Mediation:
+    return mediation_in(_world, Cause("plan", on=1, off=0), ["handoff"], "result", _FACTS if failed else None)
+
+
 def _part(
     path: str, way: str, of: Callable[[Respond], float], facts: Values | None, known: tuple[float, float]
 ) -> Query:
