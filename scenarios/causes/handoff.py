@@ -121,7 +121,7 @@ def _part(
         brute=lambda: mean_of(_UNITS, lambda do: of(do) - do({"plan": 0})["result"], facts),
         ours=ours,
         naive=naive,
-        mistake="the effect over all runs, taken for this one's" if facts else "the difficulty left out",
+        mistake="the effect over all runs, taken for this one's" if facts else "the task's difficulty left out",
     )
 
 

@@ -123,7 +123,7 @@ class _Failed:
     """One failed run of a workflow, and what is known of its what-ifs."""
 
     def __init__(self, name: str, workflow: Workflow, seed: int) -> None:
-        """Take the first failed run of a seed that some step's good option would have saved."""
+        """Take the first failed run of a seed whose earliest decisive step comes after the first two."""
         self.name, self.workflow, self.program = name, workflow, world(workflow)
         self.last = f"result/{workflow.steps - 1}"
         made = make_runs(workflow, 100, np.random.default_rng(seed))
@@ -131,7 +131,7 @@ class _Failed:
         self.made, self.k = next(
             (one, flips[0])
             for one in made
-            if one.run()[-1][0] and (flips := [k for k in good if not one.run({k: GOOD})[-1][0]])
+            if one.run()[-1][0] and (flips := [k for k in good if not one.run({k: GOOD})[-1][0]]) and flips[0] > 1
         )
         self.factual = tuple(self.made.run())
         self.posterior = Posterior(workflow, self.made.models, self.factual)
@@ -187,8 +187,7 @@ class _Failed:
 
     def known(self, question: str) -> KnownWorld:
         """The world of this run."""
-        last, middle = self.workflow.steps - 1, self.workflow.steps // 2
-        asked = [("option", self.k), ("option", last), ("model", 0), ("model", middle)]
+        asked = [("option", self.k), ("option", 0), ("model", self.k), ("model", 0)]
         return KnownWorld(
             name=self.name,
             question=question,
@@ -237,7 +236,7 @@ def _law(workflow: Workflow) -> Law:
             harmed |= neutral.all(1) & (at == k)
         cured = (choices[:, k] == GOOD) & (k == workflow.undo)
         corrupted[:, k] = (choices[:, k] == bad) | (harmed & ~cured)
-    law = {}
+    law: dict[tuple[int, ...], float] = {}
     for f in range(-1, steps):
         weights = p if f < 0 else np.where(np.arange(steps) == f, choices == bad, p)
         joint = weights.prod(1) * (1 - workflow.fault if f < 0 else workflow.fault / steps)

@@ -8,6 +8,7 @@ from ifonly.cli.lazy import LazyGroup, later
 
 COMMANDS = {
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
+    "worlds": "Every world whose answers are known: ifonly's answer and the naive one beside the truth.",
 }
 
 
