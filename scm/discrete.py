@@ -14,9 +14,10 @@ from ifonly.scm.laws import UNIT, Between, Gumbels, Real, TopDown, gather, pick,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import ArrayLike
     from pyro.distributions import TorchDistribution
 
-__all__ = ["GumbelMax", "InverseCdf", "Threshold"]
+__all__ = ["GumbelMax", "InverseCdf", "Threshold", "look_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,23 @@ class InverseCdf:
     def log_prob(self, value: Tensor | int, *parents: Any) -> Tensor:
         """Return the log probability of the option."""
         return pick(self.probabilities(*parents).log(), torch.as_tensor(value))
+
+
+def look_up(table: ArrayLike) -> Callable[..., Tensor]:
+    """Return the function from integers to rows of a table, elementwise under plates: logits or probabilities.
+
+    Args:
+        table: shape (n_1, ..., n_m, K), in double precision.
+
+    Returns:
+        A function of m integers or booleans, or tensors of them that broadcast, to rows of shape (..., K).
+    """
+    rows = torch.as_tensor(table, dtype=torch.float64)
+
+    def row(*indices: Tensor | int) -> Tensor:
+        return rows[tuple(torch.as_tensor(index).long() for index in indices)]
+
+    return row
 
 
 def _demand(log_prob: Tensor, value: object) -> None:

@@ -20,7 +20,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
-    """Sets float64 before a module that may use torch is imported; the other folders never load torch."""
+    """Sets float64 before a module that may use torch is imported; the other folders take torch as a user has it."""
     if module_path.relative_to(ROOT / "tests").parts[0] not in TORCH_FREE:
         torch = importlib.import_module("torch")
         torch.set_num_threads(1)

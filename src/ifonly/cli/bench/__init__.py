@@ -12,6 +12,7 @@ COMMANDS = {
     "whowhen": "Which step was a failure due to? Attributors and simple rules against what humans said (Who&When).",
     "trail": "Which spans are at fault? Rules and an attributor without a model, against TRAIL's labels.",
     "swaps": "Would another model have solved it? An item-response world against recorded potential outcomes.",
+    "worlds": "Every world whose answers are known: ifonly's answer and the naive one beside the truth.",
 }
 
 
