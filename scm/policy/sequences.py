@@ -199,19 +199,18 @@ class SequenceEvaluation:
     @cached_property
     def ratios(self) -> Floats:
         """rho_it = pi(a_it | s_it) / p_it, shape (n, T); 1 where a run has ended."""
-        return np.where(self.log.mask, self.taken(self.policy) / self.log.propensities, 1.0)
+        ratios: Floats = np.where(self.log.mask, self.taken(self.policy) / self.log.propensities, 1.0)
+        return ratios
 
     @cached_property
     def weights(self) -> Floats:
         """W_it, the product of the ratios up to step t, shape (n, T)."""
-        weights: Floats = np.cumprod(self.ratios, axis=1)
-        return weights
+        return np.asarray(np.cumprod(self.ratios, axis=1), dtype=np.float64)
 
     @cached_property
     def discounts(self) -> Floats:
         """discount^t, shape (T,)."""
-        powers: Floats = self.discount ** np.arange(self.log.steps)
-        return powers
+        return np.asarray(self.discount ** np.arange(self.log.steps), dtype=np.float64)
 
     @property
     def matching(self) -> int:
@@ -282,7 +281,7 @@ def snpdis(evaluation: SequenceEvaluation) -> Value:
 
 def _mean(name: str, evaluation: SequenceEvaluation, scores: Floats, *, weigh: bool = True) -> Value:
     value = float(scores.mean())
-    weights = evaluation.weights[:, -1] if weigh else None
+    weights: Floats | None = evaluation.weights[:, -1] if weigh else None
     return Value(name, value, scores - value, weights, evaluation.log.clusters)
 
 

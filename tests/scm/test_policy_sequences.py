@@ -15,6 +15,7 @@ from ifonly.scm.errors import NotApplicable
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.fitted_q import fit_q, fqe
 from ifonly.scm.policy.logged import Logged
+from ifonly.scm.policy.sequence_support import sequence_support
 from ifonly.scm.policy.sequences import SequenceEvaluation, Sequences, naive_return, pdis, snpdis, sntis, tis
 from ifonly.scm.policy.sequential_dr import sequential_dr
 from ifonly.scm.policy.weighting import ipw, snipw
@@ -255,7 +256,7 @@ def test_intervals_of_runs_cover():
     for seed in range(1_000):
         log = log_of(drawn(seed, 400))
         evaluation = under(log, TARGET)
-        fitted = fit_q(evaluation, estimator=LinearRegression())
+        fitted = fit_q(evaluation, folds=5, estimator=LinearRegression())
         values = [tis(evaluation), pdis(evaluation), sntis(evaluation), snpdis(evaluation)]
         values += [sequential_dr(replace(evaluation, model=fitted.model)), fqe(evaluation, fitted)]
         for value in values:
@@ -265,3 +266,16 @@ def test_intervals_of_runs_cover():
         naive += done.low <= truth <= done.high
     assert all(920 <= count <= 980 for count in held.values()), held
     assert naive < 500
+
+
+def test_support_of_runs():
+    evaluation = under(log_of([([0, 0, 0], [0, 0, 0])] * 40), np.array([[0.5, 0.5], [0.5, 0.5]]))
+    known = sequence_support(evaluation)
+    assert (known.rounds, known.matching, known.verdict) == (40, 40, "none")
+    assert known.never == {"b": pytest.approx(0.5)}
+    assert known.untried == pytest.approx(0.5)
+    log = log_of(drawn(0, 2_000))
+    same, other = sequence_support(under(log, LOGGING)), sequence_support(under(log, TARGET))
+    assert (same.verdict, same.effective, same.why) == ("fine", pytest.approx(2_000), "")
+    assert same.effective > other.effective
+    assert other.untried == 0
