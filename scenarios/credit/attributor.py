@@ -17,6 +17,7 @@ from ifonly.scenarios.credit.laws import Asker, Laws, Shared, share
 from ifonly.scenarios.credit.structure import Digest, digest, evidence_of, find_parents, find_reads
 from ifonly.scm.contamination import COUPLINGS, Contamination, Coupling, fit, moves
 from ifonly.scm.credit_chain import CreditChain, decisive_step, flip_set
+from ifonly.scm.policy.replayed import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,6 +146,36 @@ class Attributor:
         laws = self._laws(one, bench)
         return {coupling: self._credit(one, laws, model, coupling) for coupling in COUPLINGS}
 
+    def replay(
+        self, run: LoggedRun, bench: Bench, policies: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, Replay], int]:
+        """Play a run again under policies, with the noise that its log speaks for: see `ifonly.scm.policy.replayed`.
+
+        Args:
+            run: as logged, failed or successful.
+            bench: executes tools and answers questions; each is put once for all policies.
+            policies: the model at each step, by name of the policy.
+
+        Returns:
+            The replay of each policy, and how many questions were put.
+        """
+        one = self._digest(run, bench)
+        laws = self._laws(one, bench)
+        own = np.exp(laws.own)
+        chain, ratios = self._chain(one, own)
+        replays = {
+            name: Replay(chain, ratios, tuple(self._moves(one, laws, own, models, self.coupling)))
+            for name, models in policies.items()
+        }
+        return replays, laws.asked
+
+    def _chain(self, one: Digest, own: Floats) -> tuple[CreditChain, Floats]:
+        """A run as a chain, and the ratios f_k / p_k of its options."""
+        evidence = evidence_of([one], own[None])
+        ratios = (evidence.fault_law(self.contamination.weights) / evidence.p_taken)[0]
+        hazards = self.contamination.hazards(ratios)
+        return CreditChain(one.automaton.following, one.taken, one.automaton.success, hazards), ratios
+
     def _digest(self, run: LoggedRun, bench: Bench) -> Digest:
         one = self.digests.get(run.run_id) or digest(run, bench, self.parents)
         return one if self.reads == self.parents else one.with_reads(self.reads)
@@ -156,15 +187,14 @@ class Attributor:
 
     def _credit(self, one: Digest, laws: Laws | CountedLaws, model: str | None, coupling: Coupling) -> Credit:
         own = np.exp(laws.own)
-        evidence = evidence_of([one], own[None])
-        ratios = (evidence.fault_law(self.contamination.weights) / evidence.p_taken)[0]
-        automaton = one.automaton
-        chain = CreditChain(automaton.following, one.taken, automaton.success, self.contamination.hazards(ratios))
+        chain, ratios = self._chain(one, own)
         options = chain.of_options(chain.values(self._moves(one, laws, own, None, coupling)))
         swaps = (
             ()
             if model is None
-            else chain.from_steps(chain.values(self._moves(one, laws, own, model, coupling))).tolist()
+            else chain.from_steps(
+                chain.values(self._moves(one, laws, own, [model] * len(one.taken), coupling))
+            ).tolist()
         )
         other = np.abs(options - one.run.success)
         best = other.argmax(1)
@@ -186,18 +216,19 @@ class Attributor:
         )
 
     def _moves(
-        self, one: Digest, laws: Laws | CountedLaws, own: Floats, model: str | None, coupling: Coupling
+        self, one: Digest, laws: Laws | CountedLaws, own: Floats, models: Sequence[str] | None, coupling: Coupling
     ) -> list[Floats]:
-        """M_k of each step: counterfactual moves to the laws of the states that can be met."""
+        """M_k of each step: counterfactual moves to the laws of the states that can be met; None: the logged models."""
         places: list[tuple[int, list[int]]] = []
         rows: list[Floats] = []
         met = {0}
         for k, step in enumerate(one.run.steps):
-            following, read, chooser = one.automaton.onward[k], one.automaton.read[k], model or step.model
+            following, read = one.automaton.onward[k], one.automaton.read[k]
+            chooser = step.model if models is None else models[k]
             by_class: dict[tuple[int, ...], list[int]] = {}
             for state in sorted(met):
                 by_class.setdefault(read[state], []).append(state)
-            onward = set(following[0]) if model is None else {0}
+            onward = set(following[0]) if models is None else {0}
             for classes, states in by_class.items():
                 places.append((k, states))
                 rows.append(laws.law(k, chooser, states[0]))

@@ -72,12 +72,14 @@ class World:
         workflow: gives tools and answers questions.
         runs: as logged.
         truth: of the same runs.
+        policies: values of routing policies, by name; empty where none were given.
     """
 
     name: str
     workflow: Workflow
     runs: Sequence[LoggedRun]
     truth: Sequence[TruthOfRun]
+    policies: Mapping[str, float] = field(default_factory=dict)
 
 
 class Explain(Protocol):
@@ -120,7 +122,9 @@ def shipped_world(folder: Path, regime: str) -> World:
         fix = "Pass a folder as `../shared/data/credit_world` is laid out."
         raise InputError(str(file), str(error), fix) from error
     runs = read_runs(folder / regime / "runs.jsonl.gz")
-    return World(regime, shipped(repair=regime == "repair"), runs, read_truth(text, str(file)))
+    truth = read_truth(text, str(file))
+    values = {name: told["value"] for name, told in truth.policies.items()}
+    return World(regime, shipped(repair=regime == "repair"), runs, truth.runs, values)
 
 
 def drawn_world(seed: int, number: int) -> World:

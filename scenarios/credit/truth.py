@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ifonly.scm.gumbel import Floats
 
-__all__ = ["Made", "Posterior", "Query", "TruthOfRun", "make_runs", "read_truth", "truth_of"]
+__all__ = ["Made", "Posterior", "Query", "TruthFile", "TruthOfRun", "make_runs", "read_truth", "truth_of"]
 
 State = tuple[tuple[int, int], ...]
 
@@ -73,7 +73,14 @@ class TruthOfRun(Record):
     queries: tuple[Query, ...] = ()
 
 
-class _TruthFile(Record):
+class TruthFile(Record):
+    """A ``truth.json``.
+
+    Attributes:
+        runs: truth of each.
+        policies: of each routing policy, its value and the number of its calls to the big model.
+    """
+
     runs: tuple[TruthOfRun, ...]
     policies: dict[str, dict[str, float]]
 
@@ -244,7 +251,7 @@ def truth_of(made: Made, name: str, generator: np.random.Generator) -> TruthOfRu
     )
 
 
-def read_truth(text: bytes, name: str) -> tuple[TruthOfRun, ...]:
+def read_truth(text: bytes, name: str) -> TruthFile:
     """Read a ``truth.json``.
 
     Args:
@@ -255,7 +262,7 @@ def read_truth(text: bytes, name: str) -> tuple[TruthOfRun, ...]:
         InputError: it is not laid out so.
     """
     try:
-        return _TruthFile.model_validate_json(text).runs
+        return TruthFile.model_validate_json(text)
     except ValidationError as error:
         raise InputError(name, str(error), "Pass a folder as `../shared/data/credit_world` is laid out.") from error
 

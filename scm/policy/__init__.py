@@ -10,4 +10,7 @@ V(pi) = E[sum over a of pi(a | X) r(X, a)].
 - `weighting`: `naive`, `ipw`, `snipw`; `doubly_robust`: `dm`, `dr`, `sndr`, `switch_dr`, `dr_os`
 - `bootstrap`: the cluster bootstrap of any of them
 - `nuisance`: cross-fitted reward models and propensities
+- `sequences`: runs of several choices: `tis`, `pdis`, `sntis`, `snpdis`; `sequential_dr`; `fitted_q`: `fqe`;
+  `sequence_support`
+- `replayed`: the same by abduction of every logged run
 """

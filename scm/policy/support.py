@@ -13,9 +13,9 @@ from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
     from ifonly.scm.policy.evaluation import Evaluation
-    from ifonly.scm.policy.logged import Floats
+    from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["Support", "pareto_k", "support", "untried"]
+__all__ = ["Support", "judge", "pareto_k", "support", "untried"]
 
 _RARE = 0.01
 """A chance below this counts as none: one round in a hundred."""
@@ -72,26 +72,39 @@ def support(evaluation: Evaluation, behaviour: Floats | None = None) -> Support:
     Raises:
         NotApplicable: if the log has no propensities.
     """
-    log, weights, policy = evaluation.log, evaluation.weights, evaluation.policy
+    log, policy = evaluation.log, evaluation.policy
     seen = np.bincount(log.actions, minlength=len(log.arms)) > 0
     mass = policy.mean(0)
+    never = {arm: float(mass[i]) for i, arm in enumerate(log.arms) if not seen[i] and mass[i] > 0}
     missing = float((policy * untried(evaluation, behaviour)).sum(1).mean())
+    return judge(evaluation.weights, missing, never, log.clusters)
+
+
+def judge(weights: Floats, missing: float, never: dict[str, float], clusters: Ints | None = None) -> Support:
+    """Return what weights say of a log's support, with its verdict.
+
+    Args:
+        weights: importance weights, shape (n,).
+        missing: share of what the policy does that the log hardly ever did there.
+        never: of each arm that was never logged, the share of what the policy does that falls on it.
+        clusters: group of each round.
+    """
     size, total = effective_size(weights), float(weights.sum())
     largest = float(weights.max()) / total if total > 0 else 1.0
     k = pareto_k(weights)
     mean = total / len(weights)
-    error = Value("weight", mean, weights - mean, clusters=log.clusters).standard_error
+    error = Value("weight", mean, weights - mean, clusters=clusters).standard_error
     # Mass that was never tried is missing from the mean weight by rights.
     odd = abs(mean - (1 - missing)) > _ODD * error + _MUCH
     verdict, why = _verdict(missing, size, k, mean if odd else None)
     return Support(
-        rounds=len(log),
+        rounds=len(weights),
         matching=int((weights > 0).sum()),
         effective=size,
         largest=largest,
         mean_weight=mean,
         pareto_k=k,
-        never={arm: float(mass[i]) for i, arm in enumerate(log.arms) if not seen[i] and mass[i] > 0},
+        never=never,
         untried=missing,
         verdict=verdict,
         why=why,
@@ -111,7 +124,7 @@ def untried(evaluation: Evaluation, behaviour: Floats | None = None) -> Floats:
     never = np.bincount(log.actions, minlength=len(log.arms)) == 0
     if known is None:
         return np.broadcast_to(never.astype(float), (len(log), len(log.arms)))
-    return np.asarray((known < _RARE) | never, dtype=float)
+    return np.asarray((known < _RARE) | never, dtype=np.float64)
 
 
 def pareto_k(weights: Floats) -> float | None:
