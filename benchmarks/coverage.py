@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from ifonly.scenarios.credit.coverage import coverage
-from ifonly.scenarios.credit.nulls import null_flags
+from ifonly.scenarios.coverage.intervals import coverage
+from ifonly.scenarios.coverage.nulls import null_flags
 
 SEED = 0
 

@@ -58,7 +58,8 @@ class World:
             discrimination = pyro.sample("log_discrimination", law).exp()
             logits = logits * torch.cat([discrimination, _zeros(1) + 1]).index_select(0, self._group)
         pyro.sample("outcome", dist.Bernoulli(logits=logits).to_event(1), obs=self._outcomes)
-        return logits
+        made: torch.Tensor = logits
+        return made
 
 
 def _zeros(*shape: int) -> torch.Tensor:
@@ -74,5 +75,5 @@ class _Product(torch.autograd.Function):
         return torch.from_numpy(matrix @ vector.detach().numpy())
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return torch.from_numpy(context.transposed @ gradient.numpy()), None, None

@@ -30,6 +30,7 @@ OPTIONS = {
         *("--noise", "--particles", "--budget-usd", "--max-calls", "--dry-run", "--resume", "--api-base", "--tools"),
         *("--level", "--json", "--html", "--save", "--where", "--limit"),
     ),
+    "policy": ("--action", "--reward", "--propensity", "--target", "--design", "--save", "--json", "--html"),
     "blame": ("--in", "--corpus", "--score", "--html", "--json"),
     "run": ("--cassette", "--record", "--repeat", "--budget-usd"),
     "record": ("--proxy", "--upstream", "--recover"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ifonly.scenarios.credit.coverage import CONSERVATIVE, coverage, drawn_what_if
-from ifonly.scenarios.credit.nulls import null_flags
+from ifonly.scenarios.coverage.intervals import CONSERVATIVE, coverage, drawn_what_if
+from ifonly.scenarios.coverage.nulls import null_flags
 
 DRAWS, WORLDS = 400, 1_000
 

@@ -94,7 +94,7 @@ class Ask:
     @property
     def swaps(self) -> bool:
         """Whether one swap of the model, from a step onward, is all that is asked."""
-        given = tuple(parse_action(_text(text)) for text in self.given)
+        given = tuple(parse_action(text_of(text)) for text in self.given)
         typed = self.model is not None and not self.only_here
         return (typed and not given) or (not self._asked() and swapped_in(given) is not None)
 

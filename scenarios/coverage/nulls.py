@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ifonly.agents.records import Record
-from ifonly.scenarios.credit.coverage import WhatIf, drawn_what_if
+from ifonly.scenarios.coverage.intervals import WhatIf, drawn_what_if
 from ifonly.scenarios.credit.workflow import GOOD
 from ifonly.scm.multiplicity import adjust, paired_p_values
 from ifonly.sim.blame.numbers import adjusted, p_value
