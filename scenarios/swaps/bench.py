@@ -180,10 +180,10 @@ def _rows(split: str, found: dict[Kind, Predicted], seed: int, rival: str = BASE
                     brier=float(losses.mean()),
                     log_loss=float(log_loss(predicted, outcomes).mean()),
                     calibration=calibration_error(predicted, outcomes),
-                    rival=better and rival,
-                    gain=better and better.value,
-                    gain_low=better and better.low,
-                    gain_high=better and better.high,
+                    rival=None if better is None else rival,
+                    gain=None if better is None else better.value,
+                    gain_low=None if better is None else better.low,
+                    gain_high=None if better is None else better.high,
                     covered=float(np.mean(one.covered)) if name == WORLD else None,
                 )
             )
