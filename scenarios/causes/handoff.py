@@ -152,6 +152,7 @@ def _queries() -> tuple[Query, ...]:
     )
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="handoff",

@@ -62,6 +62,7 @@ def _gain(site: str, value: int) -> Query:
     )
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="irrelevant text",

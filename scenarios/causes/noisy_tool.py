@@ -79,6 +79,7 @@ def _credit(site: str) -> Query:
     )
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="noisy tool",

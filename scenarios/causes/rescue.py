@@ -93,6 +93,7 @@ def _earliest_by_units() -> float:
     return float(min(_STEPS.index(site) for site in _CHOICES if _averted_by_units(site) >= 1 / 2))
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="rescue",

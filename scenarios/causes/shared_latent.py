@@ -61,6 +61,7 @@ def _query() -> Query:
     )
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="shared latent",

@@ -125,6 +125,7 @@ _CHANCES: Final = tuple(product(enumerate((1 - _FIRST, _FIRST)), enumerate((1 - 
 _PUSHING: Final[list[Unit]] = [(p * q, _pushing(a, b)) for (a, p), (b, q) in _CHANCES]
 _SEARCHING: Final[list[Unit]] = [(p * q, _searching(a, b)) for (a, p), (b, q) in _CHANCES]
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     KnownWorld(
         name="two pushes",

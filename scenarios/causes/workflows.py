@@ -244,6 +244,7 @@ def _law(workflow: Workflow) -> Law:
     return law
 
 
+# The worlds of this file: `ifonly.scenarios.catalog` finds them.
 WORLDS: Final = (
     _Failed("ten steps, commit", shipped(repair=False), 0).known("Which of ten steps, where a fault stays?"),
     _Failed("ten steps, repair", shipped(repair=True), 0).known("Which of ten steps, where a later one may undo?"),

@@ -110,10 +110,8 @@ def swap_bench(
     """
     swaps = recorded_swaps([data / "runs"], seed) if steps else ()
     found = tables(data / "index.csv.gz")
-    models = sorted({cell.model for table in found.values() for cell in table.cells})
-    chosen = models[:: len(models) // _QUICK_MODELS][:_QUICK_MODELS] if quick else models
-    sizes = _SEEN[1:2] if quick else _SEEN
-    step = _Counter(told, len(found) * (2 * (_QUICK_FOLDS if quick else 10) + len(chosen) * len(sizes)))
+    models, sizes = _models(tuple(found.values()), quick=quick), _SEEN[1:2] if quick else _SEEN
+    step = _Counter(told, len(found) * (2 * (_QUICK_FOLDS if quick else 10) + len(models) * len(sizes)))
     rows, of_steps, tables_of = list[Row](), list[StepRow](), dict[str, tuple[Bin, ...]]()
     for table in found.values():
         gathered, alone = Gathered(), dict[Kind, Predicted]()
@@ -124,10 +122,21 @@ def swap_bench(
         rows += _rows("tasks", across_tasks(table, seed, step, each=only_a_seen(table, seed, alone), **folds), seed)
         rows += _rows("A alone", alone, seed, "interventional")
         for size in sizes:
-            rows += _rows(f"{size} runs seen", _pooled(table, chosen, size, seed, step), seed)
-        scored = step_scores(gathered, _LAST_STEP, seed) if swaps else []
-        of_steps += [StepRow.model_validate({"world": table.score, **row}) for row in scored]
+            rows += _rows(f"{size} runs seen", _pooled(table, models, size, seed, step), seed)
+        of_steps += _step_rows(table, gathered, seed)
     return SwapBench(rows=tuple(rows), steps=tuple(of_steps), reliability=tables_of)
+
+
+def _step_rows(table: Table, gathered: Gathered, seed: int) -> list[StepRow]:
+    """A row for each estimator and step that has swaps enough."""
+    scored = step_scores(gathered, _LAST_STEP, seed) if gathered.steps else []
+    return [StepRow.model_validate({"world": table.score, **row}) for row in scored]
+
+
+def _models(found: Sequence[Table], *, quick: bool) -> list[str]:
+    """The models that are left out in turn."""
+    models = sorted({cell.model for table in found for cell in table.cells})
+    return models[:: len(models) // _QUICK_MODELS][:_QUICK_MODELS] if quick else models
 
 
 class _Counter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyro
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from ifonly.scm.item_response.facets import Facets, Floats, Ints
 
 __all__ = ["fit", "sample"]
+
+# Pyro's own types leave these open.
+_GUIDE: Any = AutoNormal
+_SVI: Any = SVI
+_ELBO: Any = TraceMeanField_ELBO
+_MCMC: Any = MCMC
+_NUTS: Any = NUTS
 
 _SMALLEST_RATE = 0.05
 """The last learning rate, as a share of the first."""
@@ -58,9 +65,9 @@ def fit(
     """
     world, kept = _observed(facets, seen, outcomes)
     with _apart(seed):
-        guide = AutoNormal(world, init_scale=0.3)
+        guide = _GUIDE(world, init_scale=0.3)
         optimiser = ClippedAdam({"lr": rate, "lrd": _SMALLEST_RATE ** (1 / steps)})
-        search = SVI(world, guide, optimiser, TraceMeanField_ELBO())
+        search = _SVI(world, guide, optimiser, _ELBO())
         for _ in range(steps):
             search.step()
         with torch.no_grad():
@@ -87,7 +94,7 @@ def sample(
     """
     world, kept = _observed(facets, seen, outcomes)
     with _apart(seed):
-        chain = MCMC(NUTS(world), num_samples=draws, warmup_steps=warmup, disable_progbar=True)
+        chain = _MCMC(_NUTS(world), num_samples=draws, warmup_steps=warmup, disable_progbar=True)
         chain.run()
     stacked = {name: value.numpy() for name, value in chain.get_samples().items()}
     return _posterior(facets, kept, stacked, Draw(seed))

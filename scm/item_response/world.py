@@ -50,16 +50,16 @@ class World:
     def __call__(self) -> torch.Tensor:
         """Run it: the logits of the cells, shape (cells,)."""
         mean = pyro.sample("mean", dist.Normal(_zeros(), MEAN_SCALE))
-        scale = pyro.sample("scale", dist.HalfNormal(_zeros(self.scales) + 1).to_event(1))
-        effect = pyro.sample("effect", dist.Normal(_zeros(self.effects), 1.0).to_event(1))
-        logits = mean + _Product.apply(scale.index_select(0, self._facet) * effect, self._matrix, self._transposed)
+        scale = pyro.sample("scale", dist.Independent(dist.HalfNormal(_zeros(self.scales) + 1), 1))
+        effect = pyro.sample("effect", dist.Independent(dist.Normal(_zeros(self.effects), 1.0), 1))
+        effects = scale.index_select(0, self._facet) * effect
+        logits: torch.Tensor = mean + _PRODUCT.apply(effects, self._matrix, self._transposed)
         if self.groups:
-            law = dist.Normal(_zeros(self.groups), DISCRIMINATION_SCALE).to_event(1)
+            law = dist.Independent(dist.Normal(_zeros(self.groups), DISCRIMINATION_SCALE), 1)
             discrimination = pyro.sample("log_discrimination", law).exp()
             logits = logits * torch.cat([discrimination, _zeros(1) + 1]).index_select(0, self._group)
-        pyro.sample("outcome", dist.Bernoulli(logits=logits).to_event(1), obs=self._outcomes)
-        made: torch.Tensor = logits
-        return made
+        pyro.sample("outcome", dist.Independent(dist.Bernoulli(logits=logits), 1), obs=self._outcomes)
+        return logits
 
 
 def _zeros(*shape: int) -> torch.Tensor:
@@ -77,3 +77,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return torch.from_numpy(context.transposed @ gradient.numpy()), None, None
+
+
+# Torch's own types leave `apply` open.
+_PRODUCT: Any = _Product

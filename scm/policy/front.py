@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from ifonly.scm.draw import Draw
-    from ifonly.scm.policy.budgeted import Learner
+    from ifonly.scm.policy.budgeted import Learner, Priced
     from ifonly.scm.policy.logged import Floats, Ints, Logged
     from ifonly.scm.policy.rules import Rule
 
@@ -72,6 +72,8 @@ def design(
 ) -> list[Designed]:
     """Learn a rule for each budget, and value each on folds that it was not learned from.
 
+    Long because the folds of learning and of valuing are made in one place, where one can see that they never mix.
+
     Args:
         log: with propensities, and the features of the rule as contexts.
         names: of the features.
@@ -92,10 +94,7 @@ def design(
     policies = np.zeros((len(wanted), len(log), len(log.arms)))
     for fold in range(folds):
         inside, outside = np.flatnonzero(assigned == fold), np.flatnonzero(assigned != fold)
-        inner = log.take(outside)
-        inner_folds = assign_folds(inner, min(folds, _INNER), draw)
-        mine = _scored(inner, names, costs[outside], inner_folds, fit_rewards(inner, inner_folds))
-        learned = path(mine, learner, multipliers_of(mine))
+        learned = _learned(log.take(outside), names, costs[outside], learner, min(folds, _INNER), draw)
         for place, budget in enumerate(wanted):
             rule = within(learned, budget).rule
             policies[place, inside] = rule.policy(names, scored.features[inside], log.arms)
@@ -154,6 +153,15 @@ def dominated(points: Sequence[tuple[float, ...]]) -> list[bool]:
     """
     table = np.array(points, dtype=float)
     return [bool(((table <= one).all(1) & (table < one).any(1)).any()) for one in table]
+
+
+def _learned(
+    log: Logged, names: Sequence[str], costs: Floats, learner: Learner, folds: int, draw: Draw | None
+) -> list[Priced]:
+    """The path of rules that these rounds alone teach."""
+    assigned = assign_folds(log, folds, draw)
+    scored = _scored(log, names, costs, assigned, fit_rewards(log, assigned))
+    return path(scored, learner, multipliers_of(scored))
 
 
 @cache

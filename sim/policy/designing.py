@@ -61,15 +61,10 @@ def pareto(
     paid = _paid(valuing, seconds_price)
     learner = TreeLearner(depth) if rule == "tree" else LinearLearner()
     found = design(log, encoding.names, paid, learner, budgets, draw=Draw(valuing.seed), progress=progress)
-    made: list[tuple[float | None, Target, Value, Floats]] = [
-        (
-            one.budget,
-            Target(name=f"{rule} within {one.budget:.4g}", rule=one.rule, encoding=encoding),
-            one.value,
-            one.policy,
-        )
-        for one in found
-    ]
+    made: list[tuple[float | None, Target, Value, Floats]] = []
+    for one in found:
+        target = Target(name=f"{rule} within {one.budget:.4g}", rule=one.rule, encoding=encoding)
+        made.append((one.budget, target, one.value, one.policy))
     for index, arm in enumerate(log.arms):
         policy = np.broadcast_to(np.eye(len(log.arms))[index], (len(log), len(log.arms)))
         worth = dr(Evaluation.of(log, policy, valuing.model))
