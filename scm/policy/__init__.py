@@ -13,4 +13,5 @@ V(pi) = E[sum over a of pi(a | X) r(X, a)].
 - `sequences`: runs of several choices: `tis`, `pdis`, `sntis`, `snpdis`; `sequential_dr`; `fitted_q`: `fqe`;
   `sequence_support`
 - `replayed`: the same by abduction of every logged run
+- `support`, `bounds`, `marginal_sensitivity`, `placebo`: what to trust; `drift`: whether it still holds
 """

@@ -93,7 +93,9 @@ def _limits(
     ]
     widest = max(*errors, 1e-300)
     width = min((ends[1] - ends[0]) / widest, 1e6)
-    c = float(brentq(lambda c: ndtr(c + width) - ndtr(-c) - level, 0.0, float(ndtri((3 + level) / 4)) + 1.0))
+    c = 0.0  # at a low level wide bounds are enough, and limits are never inside them
+    if ndtr(width) - ndtr(0.0) < level:
+        c = float(brentq(lambda c: ndtr(c + width) - ndtr(-c) - level, 0.0, float(ndtri((3 + level) / 4)) + 1.0))
     low, high = ends[0] - c * errors[0], ends[1] + c * errors[1]
     if span is not None:
         low, high = min(max(low, span[0]), span[1]), max(min(high, span[1]), span[0])

@@ -9,8 +9,8 @@ successful runs alike. Runs being drawn from the logging policy, by the law of t
 
 whatever the coupling of noise between worlds, as long as it does not look at what was logged: the value is
 interventional, and the coupling that no data can test moves its variance alone. What it does assume is that the laws of
-choices are right, and that choices of the logging policy depend on nothing but its own dice and what is in the log.
-Where the policy does what was logged, a run gives back its own outcome.
+choices are right, and that the logging policy threw its own dice, or followed nothing but what is in the log. Where the
+policy does what was logged, a run gives back its own outcome.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ def sequence_support(evaluation: SequenceEvaluation) -> Support:
     """Return what the log knows of the policy, run by run: rounds are runs, weights those of whole runs.
 
     `never` and `untried` are the shares of the policy's choices that fall on arms which no run took at that step, over
-    the steps that runs came to; `untried` is that of the worst step, for a run must pass them all.
+    the steps that runs came to; `untried` is that of the worst step, for a run must pass them all, and `covered` the
+    share of runs in which no step had such an arm.
 
     Args:
         evaluation: the log under the policy.
@@ -33,6 +34,7 @@ def sequence_support(evaluation: SequenceEvaluation) -> Support:
     return judge(
         evaluation.weights[:, -1],
         float((lost.sum(1) / running).max()),
+        float((((evaluation.policy * (lost > 0)).sum(-1) == 0) | ~log.mask).all(1).mean()),
         {arm: float(share) for arm, share in zip(log.arms, never, strict=True) if share > 0},
         log.clusters,
     )

@@ -8,14 +8,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import genpareto
 
+from ifonly.scm.errors import NotApplicable
 from ifonly.scm.intervals import effective_size
+from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
-    from ifonly.scm.policy.evaluation import Evaluation
+    from collections.abc import Sequence
+
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["Support", "judge", "pareto_k", "support", "untried"]
+__all__ = ["Support", "judge", "pareto_k", "support", "support_by", "untried"]
 
 _RARE = 0.01
 """A chance below this counts as none: one round in a hundred."""
@@ -44,6 +47,7 @@ class Support(BaseModel):
         never: of each arm that was never logged, the share of what the policy does that falls on it.
         untried: share of what the policy does that the log hardly ever did there: arms never logged, or logged with a
             chance below .01 (where the chances of all arms are known).
+        covered: share of rounds in which all that the policy might do was tried: the common support.
         verdict: fine; thin: a value with a wide or doubtful interval; none: bounds only.
         why: the reason, in words; empty where it is fine.
     """
@@ -58,6 +62,7 @@ class Support(BaseModel):
     pareto_k: float | None
     never: dict[str, float]
     untried: float
+    covered: float
     verdict: Literal["fine", "thin", "none"]
     why: str
 
@@ -76,16 +81,42 @@ def support(evaluation: Evaluation, behaviour: Floats | None = None) -> Support:
     seen = np.bincount(log.actions, minlength=len(log.arms)) > 0
     mass = policy.mean(0)
     never = {arm: float(mass[i]) for i, arm in enumerate(log.arms) if not seen[i] and mass[i] > 0}
-    missing = float((policy * untried(evaluation, behaviour)).sum(1).mean())
-    return judge(evaluation.weights, missing, never, log.clusters)
+    missing = (policy * untried(evaluation, behaviour)).sum(1)
+    covered = float((missing <= _SOME).mean())
+    return judge(evaluation.weights, float(missing.mean()), covered, never, log.clusters)
 
 
-def judge(weights: Floats, missing: float, never: dict[str, float], clusters: Ints | None = None) -> Support:
+def support_by(evaluation: Evaluation, strata: Sequence[str], behaviour: Floats | None = None) -> dict[str, Support]:
+    """Return what the log knows of the policy in each stratum of contexts: there an arm may be untried that others saw.
+
+    Args:
+        evaluation: the log under the policy; with propensities.
+        strata: the stratum of each round, of length n.
+        behaviour: as for `support`.
+
+    Raises:
+        NotApplicable: if there is not one stratum a round, or the log has no propensities.
+    """
+    names = np.asarray(strata, dtype=str)
+    if names.shape != (len(evaluation.log),):
+        raise NotApplicable(f"need the stratum of each of {len(evaluation.log)} rounds, got shape {names.shape}")
+    found = {}
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        part = Evaluation(evaluation.log.take(rows), evaluation.policy[rows])
+        found[str(name)] = support(part, None if behaviour is None else behaviour[rows])
+    return found
+
+
+def judge(
+    weights: Floats, missing: float, covered: float, never: dict[str, float], clusters: Ints | None = None
+) -> Support:
     """Return what weights say of a log's support, with its verdict.
 
     Args:
         weights: importance weights, shape (n,).
         missing: share of what the policy does that the log hardly ever did there.
+        covered: share of rounds in which all that the policy might do was tried.
         never: of each arm that was never logged, the share of what the policy does that falls on it.
         clusters: group of each round.
     """
@@ -106,6 +137,7 @@ def judge(weights: Floats, missing: float, never: dict[str, float], clusters: In
         pareto_k=k,
         never=never,
         untried=missing,
+        covered=covered,
         verdict=verdict,
         why=why,
     )
