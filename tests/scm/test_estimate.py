@@ -123,6 +123,13 @@ def test_cluster_bootstrap_is_wider_than_its_records():
     assert cluster_bootstrap(clusters, lambda i: float(x[i].mean()), Draw(0))[1] == (low, high)
 
 
+def test_cluster_bootstrap_is_as_wide_as_a_t_interval():
+    """Of 20 equal clusters: 10 % wider than plain percentiles, which cover too little."""
+    x = np.random.default_rng(0).uniform(size=20)
+    _, (low, high) = cluster_bootstrap(range(20), lambda i: float(x[i].mean()), Draw(0), repeats=20_000)
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 19) * x.std(ddof=1) / 20**0.5, rel=0.04)
+
+
 def test_cluster_bootstrap_needs_clusters():
     with pytest.raises(ValueError, match="at least two"):
         cluster_bootstrap(["a", "a"], lambda i: float(len(i)), Draw(0))
