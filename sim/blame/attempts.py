@@ -12,7 +12,7 @@ from ifonly.agents.errors import ActionError
 from ifonly.agents.records import AssistantMessage, ModelStep, ToolStep
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.blame.answers import Attempt
-from ifonly.sim.blame.numbers import averted, difference, necessity, p_value, risk, sufficiency_bounds
+from ifonly.sim.blame.numbers import averted, beats_luck, difference, necessity, p_value, risk, sufficiency_bounds
 from ifonly.sim.continuations import Hold, Place
 from ifonly.sim.intervention import Intervention, compile_actions, redrawing
 from ifonly.sim.outcomes import score_estimate
@@ -54,11 +54,6 @@ class Asked:
     attempt: Attempt
     live_p: float | None = None
     pair: tuple[Estimate, Estimate] | None = None
-
-    @property
-    def p_value(self) -> float | None:
-        """Of "it averts the failure at most as often as not"; None where nothing was drawn."""
-        return p_value(self.effect) if self.live_p is None else self.live_p
 
     @property
     def open(self) -> bool:
@@ -134,6 +129,20 @@ class Asking:
         both = self._both(asked)
         on, off = both or (None, asked.attempt.failure)
         return necessity(asked.effect, on, off, self.level)
+
+    def p_value(self, asked: Asked) -> float | None:
+        """Of "it averts the failure at most as often as not, or no more often than asking again"; None where exact.
+
+        Of two claims at once the weaker proof counts (Berger 1982). How often asking again averts is read off other
+        recorded replies to the same requests: where there are none, luck cannot be told from repair, and p is 1.
+        """
+        if asked.live_p is not None:
+            return asked.live_p
+        own = p_value(asked.effect)
+        if own is None:
+            return None
+        both = self._both(asked)
+        return 1.0 if both is None else max(own, beats_luck(*both))
 
     def sufficiency(self, asked: Asked) -> tuple[Estimate | None, str | None]:
         """PS of what is no call, from fresh draws on both sides; or why there is none."""

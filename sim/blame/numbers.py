@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betainc
+from scipy.stats import fisher_exact
 
 from ifonly.agents.environments.base import Undetermined
 from ifonly.scm.estimate import Estimate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ifonly.scm.estimate import Rung
     from ifonly.sim.blame.failure import Failure
 
-__all__ = ["adjusted", "averted", "difference", "necessity", "p_value", "risk", "sufficiency_bounds"]
+__all__ = ["adjusted", "averted", "beats_luck", "difference", "necessity", "p_value", "risk", "sufficiency_bounds"]
 
 _FAILED = "failed"
 
@@ -99,6 +100,26 @@ def p_value(effect: Estimate) -> float | None:
         return None
     wins = effect.value * effect.effective
     return 1.0 if wins <= 0 else float(betainc(wins, effect.effective - wins + 1, 0.5))
+
+
+def beats_luck(before: Estimate, after: Estimate) -> float:
+    """Of "the failure is no rarer after than before", by Fisher's exact test over the draws of both (Fisher 1935).
+
+    1 where either is not known: then luck cannot be told from repair. Shares of weighted draws count as their effective
+    number of whole ones.
+    """
+    if before.value is None or after.value is None:
+        return 1.0
+    if before.identified == "exact" and before.value == 1:
+        return 0.0 if after.value < 1 else 1.0
+    if before.effective is None or after.effective is None:
+        return float(after.value >= before.value)
+    table = [
+        [round(one.value * one.effective), round((1 - one.value) * one.effective)]
+        for one in (before, after)
+        if one.value is not None and one.effective is not None
+    ]
+    return float(fisher_exact(table, alternative="greater").pvalue)
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:

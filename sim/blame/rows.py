@@ -65,7 +65,8 @@ def rows(
     place = {site: index for index, site in enumerate((ENVIRONMENT, *asking.run.sites))}
     raw = [_Row(site, part, tuple(asked), _headline(asked, part)) for (site, part), asked in by.items()]
     raw.sort(key=lambda row: (place[row.site], row.part != "call"))
-    drawn = {index: p for index, row in enumerate(raw) if (p := row.head.p_value if row.head else None) is not None}
+    asked_of = {index: row.head for index, row in enumerate(raw) if row.head is not None}
+    drawn = {index: p for index, head in asked_of.items() if (p := asking.p_value(head)) is not None}
     corrected = dict(zip(drawn, adjusted(list(drawn.values())), strict=True))
     together = {site for one in credit.joint if len(one.sites) > 1 for site in one.sites}
     together |= {site for site, share in credit.shapley.items() if (share.value or 0.0) > _ROUNDING}

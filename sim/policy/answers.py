@@ -7,13 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.scm.estimate import Estimate
+from ifonly.scm.policy.drift import ChangePoint, Slices
+from ifonly.scm.policy.placebo import Check
 from ifonly.scm.policy.support import Support
 from ifonly.sim.policy.targets import Target
 
 __all__ = [
     "DesignedPolicy",
+    "Drift",
     "LogSummary",
-    "NegativeControl",
     "PolicyAnswer",
     "PolicyReport",
     "PolicyVerdict",
@@ -69,18 +71,19 @@ class Sensitivity(_Answer):
     robustness: float | None = None
 
 
-class NegativeControl(_Answer):
-    """A column that the choice cannot have moved, valued as if it were the reward: it should not differ.
+class Drift(_Answer):
+    """Whether what the log says of the policy changed with time.
 
     Attributes:
-        column: its name.
-        difference: its value under the policy less its mean.
-        p_value: of no difference.
+        slices: its value in stretches of equally many rounds, with the p-value of one value for all.
+        changed: the likeliest change of its value, in order of time, with the p-value of no change; None where there
+            are too few groups to tell.
+        at: time of the first group of rounds after that change.
     """
 
-    column: str
-    difference: Estimate
-    p_value: float
+    slices: Slices
+    changed: ChangePoint | None
+    at: float | None = None
 
 
 class PolicyAnswer(_Answer):
@@ -98,7 +101,8 @@ class PolicyAnswer(_Answer):
         support: what the log knows of the policy.
         bounds: on the value, by what they assume: ``support`` (only where the log is silent), ``nothing`` (of choices).
         sensitivity: to unmeasured causes; None where there are bounds only.
-        controls: negative controls.
+        controls: negative controls: columns that the choice cannot have moved, valued as if they were the reward.
+        drift: over time; None where the log has no times, or there are bounds only.
         verdict: whether the log settles it.
         assumes: what `value` rests on.
     """
@@ -114,7 +118,8 @@ class PolicyAnswer(_Answer):
     support: Support
     bounds: dict[str, Estimate] = Field(default_factory=dict)
     sensitivity: Sensitivity | None = None
-    controls: tuple[NegativeControl, ...] = ()
+    controls: tuple[Check, ...] = ()
+    drift: Drift | None = None
     verdict: PolicyVerdict
     assumes: tuple[str, ...]
 

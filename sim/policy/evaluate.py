@@ -7,21 +7,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.policy.bootstrap import bootstrap
 from ifonly.scm.policy.bounds import natural_bounds, support_bounds
 from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
+from ifonly.scm.policy.drift import change_point, time_slices
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.front import priced_value
 from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
+from ifonly.scm.policy.placebo import negative_control
 from ifonly.scm.policy.support import support
 from ifonly.scm.policy.value import Value
 from ifonly.scm.policy.weighting import ipw, naive, snipw
 from ifonly.scm.sensitivity import e_value, robustness_value
-from ifonly.sim.policy.answers import LogSummary, NegativeControl, PolicyAnswer, Sensitivity
+from ifonly.sim.policy.answers import Drift, LogSummary, PolicyAnswer, Sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ifonly.agents.tables import Table
     from ifonly.scm.estimate import Estimate
     from ifonly.scm.policy.logged import Floats, Ints, Logged
+    from ifonly.scm.policy.placebo import Check
     from ifonly.sim.policy.answers import PolicyVerdict, Propensities
     from ifonly.sim.policy.decisions import Decisions
     from ifonly.sim.policy.targets import Target
@@ -42,6 +44,8 @@ _CLIP = 20.0
 """Weights above this are clipped, switched or shrunk by the estimators that do so."""
 _VERDICTS: Mapping[str, PolicyVerdict] = {"fine": "answered", "thin": "thin support", "none": "bounds only"}
 _BEST = "sndr"
+_SERIES = 10
+"""Groups of rounds that a change is looked for in, at least."""
 _INSIDE = "What moved both choice and reward is in the context, or in the propensities."
 _LIKE = "Decisions to come are like the logged ones, and one decision does not change the next."
 
@@ -143,6 +147,7 @@ class Valuing:
             bounds=bounds,
             sensitivity=self._sensitivity(evaluation, best, done) if best else None,
             controls=tuple(self._control(evaluation, name) for name in self.controls) if best else (),
+            drift=self._drift(evaluation, best) if best else None,
             verdict=_VERDICTS[knows.verdict],
             assumes=self._assumes,
         )
@@ -182,13 +187,25 @@ class Valuing:
             robustness=robustness_value(change.value / change.standard_error, change.groups - 1) if steady else None,
         )
 
-    def _control(self, evaluation: Evaluation, column: str) -> NegativeControl:
-        values = np.array(self.table.numbers(column))
-        shown = Evaluation.of(replace(self.log, rewards=values), evaluation.policy)
-        difference = _difference(snipw(shown), naive(shown))
-        error = difference.standard_error
-        p = 2 * float(ndtr(-abs(difference.value) / error)) if error > 0 else 1.0
-        return NegativeControl(column=column, difference=difference.estimate(self.level), p_value=p)
+    def _control(self, evaluation: Evaluation, column: str) -> Check:
+        return negative_control(evaluation, np.array(self.table.numbers(column)), column, level=self.level)
+
+    def _drift(self, evaluation: Evaluation, best: Value) -> Drift | None:
+        """Over time: one number a group, at the time of its first round."""
+        log = self.log
+        if log.times is None:
+            return None
+        sliced = time_slices(evaluation, sndr)
+        groups = np.arange(len(log)) if log.clusters is None else np.unique(log.clusters, return_inverse=True)[1]
+        sizes = np.bincount(groups)
+        means = np.bincount(groups, best.value + best.influence) / sizes
+        first = np.full(len(sizes), np.inf)
+        np.minimum.at(first, groups, log.times)
+        order = np.argsort(first, kind="stable")
+        if len(order) < _SERIES:
+            return Drift(slices=sliced, changed=None)
+        found = change_point(means[order], Draw(self.seed))
+        return Drift(slices=sliced, changed=found, at=float(first[order][found.at]))
 
     @property
     def _assumes(self) -> tuple[str, ...]:

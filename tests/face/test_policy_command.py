@@ -18,14 +18,14 @@ def log(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "log.csv"
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["model", "correct", "p", "hard", "cost"])
-        for _ in range(600):
+        rows.writerow(["model", "correct", "p", "hard", "cost", "when"])
+        for when in range(600):
             hard = int(generator.random() < 0.5)
             chance = 0.7 if hard else 0.3
             large = generator.random() < chance
             correct = int(generator.random() < (0.8 if large else 0.5) - 0.3 * hard)
             rows.writerow(
-                ["large" if large else "small", correct, chance if large else 1 - chance, hard, 3 if large else 1]
+                ["large" if large else "small", correct, chance if large else 1 - chance, hard, 3 if large else 1, when]
             )
     return path
 
@@ -34,7 +34,7 @@ OPTIONS = ("--action", "model", "--reward", "correct", "--propensity", "p", "--c
 
 
 def test_a_table(cli, log):
-    done = cli("policy", log, *OPTIONS, "--cost", "cost", "--target", "large", "--control", "hard")
+    done = cli("policy", log, *OPTIONS, "--cost", "cost", "--target", "large", "--control", "hard", "--time", "when")
     assert done.status == 0
     for told in (
         "600 decisions",
@@ -42,6 +42,8 @@ def test_a_table(cli, log):
         "would have been worth",
         "sndr",
         "E-value",
+        "over time: ",
+        "likeliest change at time",
         "negative control hard",
     ):
         assert told in done.out

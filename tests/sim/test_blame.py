@@ -212,20 +212,48 @@ def test_a_failure_in_what_is_said_is_a_replys():
     assert cause_of(answer) == "one call"
 
 
+def misread(again, right=0.0):
+    """Blame of a run whose gauge misread, beside 40 good runs with what it gives today, and some that misread alike.
+
+    Args:
+        again: how many other runs show the same misreading.
+        right: share of them that answered rightly all the same.
+    """
+    shed = Shed(lambda _, messages: "gauge" not in str(messages[-1].content))
+    wrong = {"gauge": "gauge 9"}
+    bad = record(shed, [["gauge"], "The gauge says 9."], id="bad", results=wrong)
+    good = [record(shed, [["gauge"], "All is well."], id=f"good/{i}") for i in range(40)]
+    said = ["All is well." if i < right * again else "The gauge says 9." for i in range(again)]
+    more = [record(shed, [["gauge"], text], id=f"again/{i}", results=wrong) for i, text in enumerate(said)]
+    runs = [one.model_copy(update={"task": "bottle"}) for one in (*good, *more)]
+    return blame(bad, corpus=Corpus([bad, *runs]), environment=shed)
+
+
 def test_noise_of_a_tool_gets_the_credit_and_not_the_answer():
     """DESIGN, section 5, case 4: the gauge misread; with what it gives today, the same model always answered right."""
-    shed = Shed(lambda _, messages: "gauge" not in str(messages[-1].content))
-    bad = record(shed, [["gauge"], "The gauge says 9."], id="bad", results={"gauge": "gauge 9"})
-    good = [record(shed, [["gauge"], "All is well."], id=f"good/{i}", task=f"other/{i}") for i in range(40)]
-    answer = blame(
-        bad, corpus=Corpus([bad, *[one.model_copy(update={"task": "bottle"}) for one in good]]), environment=shed
-    )
+    answer = misread(again=20)
     noisy = row(answer, "gauge/0", "result")
     assert (noisy.source, noisy.estimand, noisy.flips) == ("re-executed", "total", "certain")
     assert noisy.counterfactual.value == 1
     assert noisy.counterfactual.effective == 40
-    assert noisy.p_value < 1e-6
+    assert noisy.p_value < 1e-4
     assert answer.earliest == "gauge/0"
+
+
+def test_where_nobody_asked_again_luck_cannot_be_told_from_repair():
+    """The same, but how often the model answers rightly to the misread gauge is not on record."""
+    answer = misread(again=0)
+    noisy = row(answer, "gauge/0", "result")
+    assert (noisy.flips, noisy.p_value) == ("likely", 1)
+    assert "gauge/0" not in answer.flip_set
+    assert "gauge/0" in answer.likely
+
+
+def test_a_result_that_changes_nothing_is_not_certain_however_often_it_is_followed_by_success():
+    """The failure was bad luck: asked again with the misread gauge, the model answers as rightly as with today's."""
+    noisy = row(misread(again=40, right=1.0), "gauge/0", "result")
+    assert noisy.counterfactual.value == 1
+    assert (noisy.flips, noisy.p_value) == ("likely", 1)
 
 
 def test_a_replay_that_does_not_reproduce_abstains():

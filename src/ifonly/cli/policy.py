@@ -82,6 +82,7 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     price: Annotated[str | None, _log("What each arm costs a decision.", "ARM=NUMBER,...")] = None,
     seconds: Annotated[str | None, _log("Column of how long it took.", "COLUMN")] = None,
     cluster: Annotated[str | None, _log("Column of what makes decisions dependent: the task.", "COLUMN")] = None,
+    time: Annotated[str | None, _log("Column of when it was, a number: then drift is looked for.", "COLUMN")] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
@@ -147,6 +148,7 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         prices={} if price is None else parse_numbers("--price", price),
         seconds=seconds,
         cluster=cluster,
+        time=time,
     )
     decisions = decisions_of(table, columns)
     valuing = Valuing(decisions, table, source, level, seed, tuple(control or ()), reward_range)

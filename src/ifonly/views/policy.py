@@ -126,11 +126,28 @@ def _answer(answer: PolicyAnswer) -> AnswerView:
     lines += _sensitivity(answer)
     for one in answer.controls:
         odd = " -- the choice seems to move what it cannot move: something is missing" if one.p_value < 0.01 else ""  # noqa: PLR2004
-        lines.append(f"negative control {one.column}: {estimate_text(one.difference)}, p = {number(one.p_value)}{odd}")
+        lines.append(f"negative control {one.name}: {estimate_text(one.difference)}, p = {number(one.p_value)}{odd}")
+    lines += _drift(answer)
     rows = tuple((name, *_cells(one)) for name, one in answer.estimates.items())
     return AnswerView(
         answer.target.name, answer.verdict, tuple(lines), Grid(("estimator", "value", "interval", "effective"), rows)
     )
+
+
+def _drift(answer: PolicyAnswer) -> list[str]:
+    found = answer.drift
+    if found is None:
+        return []
+    spans = [one.value for one in found.slices.slices if one.value is not None]
+    p = "" if found.slices.p_value is None else f", p = {number(found.slices.p_value)} of one value for all"
+    lines = [f"over time: {'; '.join(map(estimate_text, spans))}{p}"]
+    if found.changed is not None and found.at is not None:
+        change = found.changed
+        told = (
+            f"{number(change.before)} before, {number(change.after)} after; p = {number(change.p_value)} of no change"
+        )
+        lines.append(f"likeliest change at time {number(found.at)}: {told}")
+    return lines
 
 
 def _silent(name: str) -> str:
