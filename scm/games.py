@@ -10,7 +10,8 @@ from scipy.special import stdtrit
 
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate, Rung
-from ifonly.scm.intervals import effective_size
+from ifonly.scm.intervals import effective_size, guarded_mean
+from ifonly.scm.sequential import betting_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,17 +109,21 @@ def gains(game: Game, orders: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.take_along_axis(np.diff(running, axis=1), place, 1)
 
 
-def settled(game: Game, credit: NDArray[np.float64], level: float) -> tuple[Estimate, ...]:
+def settled(game: Game, credit: NDArray[np.float64], level: float, reach: float | None = None) -> tuple[Estimate, ...]:
     """Return exact credit as estimates: as it is, or of k baseline worlds the mean of k draws.
+
+    The interval is the betting one if the game says its span, which covers at least so often; else `guarded_mean`, if
+    it is known how far apart values lie; else the t interval, too narrow for a player who seldom adds anything.
 
     Args:
         game: the set function that it is of.
         credit: shape (players,), or (players, k).
         level: coverage of each interval.
+        reach: how far apart two values of the game can be, as far as is known.
     """
     if credit.ndim == 1 or credit.shape[1] == 1:
         return tuple(Estimate.settled(float(value), game.rung, game.noise) for value in credit.reshape(len(credit)))
-    return tuple(sampled(game, one, np.ones(credit.shape[1]), level) for one in credit)
+    return tuple(_of_draws(game, one, level, reach) for one in credit)
 
 
 def sampled(game: Game, values: ArrayLike, weights: ArrayLike, level: float) -> Estimate:
@@ -152,6 +157,18 @@ def sampled(game: Game, values: ArrayLike, weights: ArrayLike, level: float) -> 
         identified="point" if game.noise is None else "assumed",
         noise=game.noise,
     )
+
+
+def _of_draws(game: Game, values: NDArray[np.float64], level: float, reach: float | None) -> Estimate:
+    made = sampled(game, values, np.ones(len(values)), level)
+    if made.value is None or (game.span is None and reach is None):
+        return made
+    if game.span is None:
+        _, (low, high) = guarded_mean(values, reach or 0.0, level)
+    else:
+        most = game.span[1] - game.span[0]
+        low, high = betting_interval(np.clip(values, -most, most), -most, most, level, planned=len(values))
+    return made.model_copy(update={"low": min(low, made.value), "high": max(high, made.value)})
 
 
 def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:

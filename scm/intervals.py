@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
 
-__all__ = ["Interval", "clopper_pearson", "cluster_bootstrap", "effective_size", "weighted_mean"]
+__all__ = ["Interval", "clopper_pearson", "cluster_bootstrap", "effective_size", "guarded_mean", "weighted_mean"]
 
 Interval = tuple[float, float]
 """Lower and upper end."""
@@ -76,6 +76,32 @@ def weighted_mean(values: ArrayLike, weights: ArrayLike, level: float = 0.95) ->
         mean = min(max(mean, 0.0), 1.0)
         return mean, clopper_pearson(mean * size, size, level)
     half = float(stdtrit(size - 1, (1 + level) / 2)) * float(np.sqrt(np.square(w * (x - mean)).sum()))
+    return mean, (mean - half, mean + half)
+
+
+def guarded_mean(values: ArrayLike, reach: float, level: float = 0.95) -> tuple[float, Interval]:
+    """Return the mean of draws that are seldom anything but one number, and its interval.
+
+    A t interval of such draws is a point where the rare ones were not met, and misses the mean more often than it
+    says: of the change in a count by an action, in 11 of 100 worlds with 40 pairs (`benchmarks/coverage.py`). So two
+    draws are added before the spread is taken, half the reach below and above the mean, as Agresti and Coull (1998, The
+    American Statistician 52:119) add successes and failures to a proportion. It is too wide rather than too narrow, and
+    all but the t interval where draws are many and spread as wide as the reach.
+
+    Args:
+        values: shape (n,), n >= 1.
+        reach: how far apart two values can be, as far as is known; 0 or more.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: if there is no draw.
+    """
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1 or not x.size:
+        raise ValueError(f"need a vector of values, got shape {x.shape}")
+    n, mean = len(x) + 2, float(x.mean())
+    variance = (np.square(x - mean).sum() + reach**2 / 2) / (n - 1)
+    half = float(stdtrit(n - 1, (1 + level) / 2) * np.sqrt(variance / n))
     return mean, (mean - half, mean + half)
 
 

@@ -32,8 +32,8 @@ _WHOLE = 3
 def shapley(game: Game, *, pairs: int = 500, draw: Draw | None = None, level: float = 0.95) -> tuple[Estimate, ...]:
     """Return the Shapley value of each player: exact to 16 players, sampled beyond.
 
-    Of k baseline worlds it is the mean over them, as of k independent draws, with a t interval; one world, or a
-    vector of values, is taken as it is.
+    Of k baseline worlds it is the mean over them, as of k independent draws, with the interval of
+    `settled`; one world, or a vector of values, is taken as it is.
 
     Args:
         game: the set function.
@@ -43,7 +43,8 @@ def shapley(game: Game, *, pairs: int = 500, draw: Draw | None = None, level: fl
     """
     if game.players > MOST_PLAYERS:
         return sampled_shapley(game, pairs=pairs, draw=draw, level=level)
-    return settled(game, exact_shapley(game), level)
+    table = game.ask(coalitions(game.players))
+    return settled(game, shapley_values(table), level, float(np.ptp(table)))
 
 
 def exact_shapley(game: Game) -> NDArray[np.float64]:

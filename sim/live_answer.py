@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ifonly.agents.environments.base import Undetermined
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson, weighted_mean
+from ifonly.scm.intervals import clopper_pearson, guarded_mean, weighted_mean
 from ifonly.scm.sequential import betting_interval
 from ifonly.sim.answers import OutcomeAnswer
 
@@ -57,22 +57,25 @@ def live_outcome(
     )
 
 
-def arm_estimate(values: Values, span: Interval | None, effort: Effort, noise: Noise) -> Estimate:
+def arm_estimate(
+    values: Values, span: Interval | None, effort: Effort, noise: Noise, reach: float | None = None
+) -> Estimate:
     """The mean score of an arm.
 
     Clopper and Pearson's interval where all particles were planned and give verdicts; where one may stop early, a
-    betting interval, valid at any stop; t intervals for scores without a range. Particles whose score is not settled
-    may have any: bounds, each with its sampling error.
+    betting interval, valid at any stop; t intervals for scores without a range (`guarded_mean` for changes in them).
+    Particles whose score is not settled may have any: bounds, each with its sampling error.
 
     Args:
         values: by particle.
         span: the range of the score; None if it has none.
         effort: that was planned.
         noise: of the live steps.
+        reach: of changes in a score without a range: how far apart its values lie.
     """
     known = [value for value in values if value is not None]
     if len(known) == len(values):
-        low, high = _interval(known, span, effort)
+        low, high = _interval(known, span, effort, reach)
         return _estimate(sum(known) / len(known), low, high, len(known), effort.level, noise)
     if span is None:
         return Estimate.bounded(-_UNBOUNDED, _UNBOUNDED, _rung(noise))
@@ -92,7 +95,9 @@ def change_estimate(changed: Values, control: Values, span: Interval | None, eff
     """
     wide = None if span is None else (span[0] - span[1], span[1] - span[0])
     pairs = list(zip(changed, control, strict=True))
-    return arm_estimate([None if a is None or b is None else a - b for a, b in pairs], wide, effort, "fresh")
+    seen = [value for value in (*changed, *control) if value is not None]
+    reach = max(seen) - min(seen) if seen else None
+    return arm_estimate([None if a is None or b is None else a - b for a, b in pairs], wide, effort, "fresh", reach)
 
 
 _UNBOUNDED = 1.7e308
@@ -108,7 +113,9 @@ def _span(values: Sequence[float]) -> Interval | None:
     return (0.0, 1.0) if all(0 <= value <= 1 for value in values) else None
 
 
-def _interval(values: Sequence[float], span: Interval | None, effort: Effort) -> Interval:
+def _interval(values: Sequence[float], span: Interval | None, effort: Effort, reach: float | None = None) -> Interval:
+    if span is None and reach is not None and values[1:]:
+        return guarded_mean(values, reach, effort.level)[1]
     if span is None:
         return weighted_mean(values, [1.0] * len(values), effort.level)[1] if values[1:] else (-_UNBOUNDED, _UNBOUNDED)
     if effort.width is None and span == (0.0, 1.0) and set(values) <= {0.0, 1.0}:

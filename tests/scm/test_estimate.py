@@ -12,7 +12,7 @@ from scipy import stats
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson, cluster_bootstrap, effective_size, weighted_mean
+from ifonly.scm.intervals import clopper_pearson, cluster_bootstrap, effective_size, guarded_mean, weighted_mean
 
 GOOD = {
     "value": 0.5,
@@ -119,7 +119,8 @@ def test_cluster_bootstrap_is_wider_than_its_records():
     clusters = np.repeat(np.arange(20), 10).tolist()
     value, (low, high) = cluster_bootstrap(clusters, lambda i: float(x[i].mean()), Draw(0))
     assert value == pytest.approx(0.0)
-    assert (high - low) / 2 == pytest.approx(1.96 * x.std() / 20**0.5, rel=0.2)
+    # 20 clusters know a t law with 19 degrees of freedom, and the divisor n - 1.
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 19) * x.std(ddof=1) / 20**0.5, rel=0.08)
     assert cluster_bootstrap(clusters, lambda i: float(x[i].mean()), Draw(0))[1] == (low, high)
 
 
@@ -128,6 +129,18 @@ def test_cluster_bootstrap_is_as_wide_as_a_t_interval():
     x = np.random.default_rng(0).uniform(size=20)
     _, (low, high) = cluster_bootstrap(range(20), lambda i: float(x[i].mean()), Draw(0), repeats=20_000)
     assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 19) * x.std(ddof=1) / 20**0.5, rel=0.04)
+
+
+def test_a_guarded_mean_is_no_point_and_all_but_the_t_interval_of_many_draws():
+    mean, (low, high) = guarded_mean([0.0] * 40, 1.0)
+    assert mean == 0
+    assert high == -low == pytest.approx(stats.t.ppf(0.975, 41) * np.sqrt(0.5 / 41 / 42))
+    assert guarded_mean([2.0] * 40, 0.0)[1] == (2.0, 2.0)
+    x = np.tile([0.0, 1.0], 2_000)
+    _, (low, high) = guarded_mean(x, 1.0)
+    assert high - low == pytest.approx(2 * 1.96 * 0.5 / 4_000**0.5, rel=0.002)
+    with pytest.raises(ValueError, match="vector"):
+        guarded_mean([], 1.0)
 
 
 def test_cluster_bootstrap_needs_clusters():
