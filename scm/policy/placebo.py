@@ -152,7 +152,7 @@ def permuted_action(
 
 
 def _differences(evaluation: Evaluation, groups: Ints, generator: np.random.Generator, repeats: int) -> Floats:
-    """The contrast under actions drawn anew, shape (repeats,); 0 where no drawn action has a chance under the policy."""
+    """Contrasts under actions drawn anew, shape (repeats,); 0 where none drawn has a chance under the policy."""
     log = evaluation.log
     found = np.zeros(repeats)
     for row in range(repeats):
