@@ -38,6 +38,8 @@ __all__ = [
 
 _EDGE = 0.05
 """Share of the series at each end in which no change is looked for."""
+_FLOOR = 1e-3
+"""Smallest chance of the log that is believed: below it a weight is the classifier's error."""
 _LEAST = 5
 """Numbers that are left on each side of a change, at least."""
 
@@ -185,7 +187,7 @@ def period_weights(
         estimator: a classifier with ``predict_proba``; logistic regression if None.
 
     Raises:
-        NotApplicable: if the shapes do not fit, or a period has fewer rounds than folds.
+        NotApplicable: if the shapes do not fit, a period has fewer rounds than folds, or they have nothing in common.
     """
     if contexts.ndim != 2 or target.shape[1:] != contexts.shape[1:] or contexts.shape[1] == 0:  # noqa: PLR2004
         raise NotApplicable(f"need the same features of both periods, got shapes {contexts.shape} and {target.shape}")
@@ -200,7 +202,9 @@ def period_weights(
         seen, inside = places != fold, places[:n] == fold
         model: Any = clone(estimator or make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)))
         chance = model.fit(both[seen], label[seen]).predict_proba(contexts[inside])
-        odds[inside] = chance[:, 1] / np.maximum(chance[:, 0], np.finfo(float).tiny)
+        odds[inside] = chance[:, 1] / np.maximum(chance[:, 0], _FLOOR)
+    if not odds.any():
+        raise NotApplicable("the two periods have nothing in common: no round of the log looks like the target period")
     weights: Floats = odds / odds.mean()
     return weights
 

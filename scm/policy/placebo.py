@@ -139,30 +139,41 @@ def permuted_action(
             "which they do not depend on the context: give one of the two"
         )
     groups = np.unique(np.asarray([""] * len(log) if strata is None else strata, dtype=str), return_inverse=True)[1]
-    generator = draw.generator("permuted_action")
     value = contrast(evaluation)
-    mean = float(log.rewards.mean())
+    found = _differences(evaluation, groups, draw.generator("permuted_action"), repeats)
+    extreme = int((np.abs(found) >= abs(value.value) - 1e-12).sum())
+    return Check(
+        kind="permuted action",
+        name="action",
+        difference=value.estimate(level),
+        p_value=(1 + extreme) / (1 + repeats),
+        placebo=_range(found, level),
+    )
+
+
+def _differences(evaluation: Evaluation, groups: Ints, generator: np.random.Generator, repeats: int) -> Floats:
+    """Contrasts under actions drawn anew, shape (repeats,); 0 where none drawn has a chance under the policy."""
+    log = evaluation.log
     found = np.zeros(repeats)
     for row in range(repeats):
         actions, chances = _drawn(evaluation, groups, generator)
         weights = evaluation.policy[np.arange(len(log)), actions] / chances
         if (total := float(weights.sum())) > 0:
-            found[row] = weights @ log.rewards / total - mean
-    tail = (1 - level) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
+            found[row] = weights @ log.rewards / total - log.rewards.mean()
+    return found
+
+
+def _range(found: Floats, level: float) -> Estimate:
+    """The mean of draws, and their central range."""
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     centre = float(found.mean())
-    extreme = int((np.abs(found) >= abs(value.value) - 1e-12).sum())
-    placebo = Estimate(
+    return Estimate(
         value=centre,
         low=min(float(low), centre),
         high=max(float(high), centre),
         level=level,
         rung="interventional",
         identified="point",
-    )
-    p_value = (1 + extreme) / (1 + repeats)
-    return Check(
-        kind="permuted action", name="action", difference=value.estimate(level), p_value=p_value, placebo=placebo
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from ifonly.scenarios.credit.attributor import Attributor
 from ifonly.scenarios.credit.bench import REGIMES, shipped_world
 from ifonly.scenarios.credit.routing import policy_value, routes, routing_rows, sequences_of, values_by_replay
+from ifonly.scenarios.credit.structure import digest
 from ifonly.scenarios.credit.truth import Made, make_runs
 from ifonly.scenarios.credit.workflow import Task, drawn, shipped
 from ifonly.scm.contamination import COUPLINGS, Contamination
@@ -31,21 +32,24 @@ def every_log():
             laws = np.array([np.exp(workflow.law(k, corrupted, models[k]))[choices[k]] for k in range(4)])
             fault = sum(np.delete(laws, k).prod() for k in range(4) if choices[k] == 2) / 4
             mass = (1 - workflow.fault) * laws.prod() + workflow.fault * fault
-            runs.append(made.logged("task"))  # one menu for all: its order is part of inverse-CDF noise
+            # One menu for all: its order is part of inverse-CDF noise.
+            runs.append(made.logged("task").model_copy(update={"run_id": f"run-{len(runs)}"}))
             masses.append(mass * np.prod([workflow.logging[m] for m in models]))
-    return workflow, runs, np.array(masses)
+    task, reads = Task(workflow, "task"), workflow.tool_reads
+    digests = {run.run_id: digest(run, task, reads) for run in runs}
+    return workflow, runs, np.array(masses), digests
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_the_mean_over_all_logs_is_the_value_whatever_the_coupling(every_log, coupling):
-    workflow, runs, mass = every_log
+    workflow, runs, mass, digests = every_log
     assert mass.sum() == pytest.approx(1, abs=1e-12)
     faults = Contamination("single", workflow.fault, (0.0, 0.0, 1.0))
     reads = tuple(tuple(sorted({*a, *b})) for a, b in zip(workflow.reads, workflow.tool_reads, strict=True))
-    one = Attributor(workflow.tool_reads, reads, faults, coupling)
+    one = Attributor(workflow.tool_reads, reads, faults, coupling, digests=digests)
     weak, strong = workflow.models
-    policies = {"weak": [weak] * 4, "strong": [strong] * 4, "mixed": [weak, strong, strong, weak]}
-    made = [one.replay(run, Task(workflow, run.task), policies)[0] for run in runs]
+    policies, task = {"strong": [strong] * 4, "mixed": [weak, strong, strong, weak]}, Task(workflow, "task")
+    made = [one.replay(run, task, policies)[0] for run in runs]
     for name, models in policies.items():
         outcomes = np.array([replays[name].success(faults) for replays in made])
         assert mass @ outcomes == pytest.approx(policy_value(workflow, models), abs=1e-9)

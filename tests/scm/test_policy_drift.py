@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import NotApplicable
@@ -137,16 +138,16 @@ def test_weights_are_the_density_ratio():
 
 
 def test_weights_of_a_round_come_from_the_other_folds():
-    """A round that is moved far off changes what the others weigh, but not the odds it would itself have had."""
+    """The nearest neighbour of a round that was learned from is itself, of the log: no weight would be left."""
     generator = np.random.default_rng(1)
-    x, target = generator.normal(size=(40, 1)), generator.normal(size=(40, 1))
-    one = period_weights(x, target, Draw(0))
-    moved = x.copy()
-    moved[3] = 50
-    other = period_weights(moved, target, Draw(0))
-    assert not np.allclose(one, other)
+    x, target = generator.normal(size=(60, 1)), generator.normal(size=(60, 1))
+    weights = period_weights(x, target, Draw(0), estimator=KNeighborsClassifier(1))
+    assert np.isfinite(weights).all()
+    assert (weights > 0).sum() > 10
     with pytest.raises(NotApplicable, match="same features"):
-        period_weights(x, np.zeros((40, 2)), Draw(0))
+        period_weights(x, np.zeros((60, 2)), Draw(0))
+    with pytest.raises(NotApplicable, match="nothing in common"):
+        period_weights(x, target + 1e3, Draw(0), estimator=KNeighborsClassifier(1))
 
 
 def test_reweighting_finds_the_value_of_the_other_period():
@@ -161,6 +162,8 @@ def test_reweighting_finds_the_value_of_the_other_period():
     doubly = reweighted(Evaluation.of(log, [0.0, 1.0], model), weights)
     assert doubly.value == pytest.approx(1, abs=0.1)
     assert doubly.standard_error < moved.standard_error
+    empty = reweighted(Evaluation.of(log, [0.0, 1.0], np.zeros(2)), weights)
+    assert empty.value == pytest.approx(np.mean(weights * evaluation.weighted) / np.mean(weights))
 
 
 @settings(max_examples=30, deadline=None)
