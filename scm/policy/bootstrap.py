@@ -32,6 +32,8 @@ _AT_ONCE = 100_000
 """How many counts are held at once: what a processor's cache takes."""
 _MOST = 40
 """P(Poisson(1) > 40) is below 1e-49: no double tells it from 0."""
+_LAST = 255
+"""No byte exceeds it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,10 +188,13 @@ def _poisson(rate: float, size: int, generator: np.random.Generator) -> NDArray[
     law = pdtr(np.arange(_MOST), rate)
     law = law[law < 1]
     digit = generator.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(np.uint8)[:size]
-    counts, unsettled = np.zeros(size, np.uint8), np.zeros(size, np.bool_)
+    counts, unsettled, hit = np.zeros(size, np.uint8), np.zeros(size, np.bool_), np.empty(size, np.bool_)
     for cell, steps in zip(*np.unique((256 * law).astype(np.uint8), return_counts=True), strict=True):
-        unsettled |= digit == cell
-        counts += (digit > cell) * np.uint8(steps)
+        unsettled |= np.equal(digit, cell, out=hit)
+        if cell < _LAST:
+            np.greater(digit, cell, out=hit)
+            for _ in range(steps):
+                counts += hit.view(np.uint8)
     places = np.flatnonzero(unsettled)
     uniform = (digit[places] + generator.random(len(places))) / 256
     counts[places] = np.searchsorted(law, uniform, side="right")
