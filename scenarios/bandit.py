@@ -73,7 +73,8 @@ class Dispatcher:
     def shares(self) -> Floats:
         """P(x), shape (12,)."""
         weights = np.array([5.0, 4.0, 4.0, 3.0, 2.0, 2.0, 1.0, 2.0, 3.0, 4.0, 4.0, 5.0])
-        return weights / weights.sum()
+        shares: Floats = weights / weights.sum()
+        return shares
 
     @cached_property
     def means(self) -> Floats:
@@ -91,7 +92,8 @@ class Dispatcher:
         chances = _CHANCE / len(ARMS) + (1 - _CHANCE) * likes / likes.sum(1, keepdims=True)
         if self.untried:
             chances[level >= _LEVELS - 2, -1] = 0.0
-        return chances / chances.sum(1, keepdims=True)
+        logging: Floats = chances / chances.sum(1, keepdims=True)
+        return logging
 
     def value(self, policy: Floats) -> float:
         """V(pi), exactly.
