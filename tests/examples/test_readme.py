@@ -1,4 +1,4 @@
-"""Every Python block of the README runs and prints what the README says; every command in it exists."""
+"""Every Python block of the README and of docs runs and prints what is said; every command in the README exists."""
 
 import os
 import re
@@ -11,6 +11,7 @@ import pytest
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```.*?```text\n(.*?)```", README.read_text(), re.DOTALL)
 COMMANDS = sorted(set(re.findall(r"^    ifonly ([\w-]+)", README.read_text(), re.MULTILINE)))
+BENCHES = sorted(set(re.findall(r"^    ifonly bench ([\w-]+)", README.read_text(), re.MULTILINE)))
 FLAGS = sorted(set(re.findall(r"(?<=[ `])--[a-z-]+", README.read_text())))
 
 
@@ -24,6 +25,15 @@ def test_there_are_blocks_to_run():
     assert len(BLOCKS) == 2
 
 
+@pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_pages_print_what_is_shown(page):
+    """The blocks of a page follow each other in one program."""
+    text = page.read_text()
+    code, printed = ("".join(re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)) for kind in ("python", "text"))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert run.stdout == printed
+
+
 @pytest.fixture(scope="module")
 def helps():
     def text(*command):
@@ -32,7 +42,7 @@ def helps():
             run, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
         ).stdout
 
-    return {command: text(command) for command in COMMANDS}
+    return {name: text(*name.split()) for name in (*COMMANDS, *(f"bench {bench}" for bench in BENCHES))}
 
 
 def test_every_command_and_flag_exists(helps):
