@@ -151,8 +151,11 @@ def multipliers_of(scored: Scored, steps: int = _STEPS) -> list[float]:
     if not len(gap):
         return [0.0]
     low, high = np.quantile(scored.gains, [0.02, 0.98])
-    largest = max(float(high - low), float(np.ptp(scored.gains.mean(0))), 1e-12) / float(gap.min())
-    return [0.0, *np.geomspace(_SMALLEST * largest, largest, steps).tolist()]
+    apart = float(np.ptp(scored.gains.mean(0)))
+    largest = max(float(high - low), apart, 1e-12) / float(gap.min())
+    # Weights stretch doubly robust scores far beyond what arms differ by, and that is what small multipliers trade.
+    smallest = _SMALLEST * min(largest, max(apart / float(np.ptp(mean)), _SMALLEST * largest))
+    return [0.0, *np.geomspace(smallest, largest, steps).tolist()]
 
 
 def path(scored: Scored, learner: Learner, multipliers: Sequence[float]) -> list[Priced]:
