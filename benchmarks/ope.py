@@ -45,17 +45,21 @@ def interpreter() -> Path:
     arguments = sys.argv[1:]
     if "--python" in arguments:
         return Path(arguments[arguments.index("--python") + 1])
-    home = cache_folder() / "obp-0.5.7"
-    python, done = home / "bin" / "python", home / "installed"
-    if not done.exists():
-        print(f"installing {OBP} into {home}", file=sys.stderr)
-        venv.create(home, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--ignore-requires-python", "--no-deps", OBP], check=True, stdout=sys.stderr)
-        subprocess.run([*pip, *NEEDS], check=True, stdout=sys.stderr)
-        subprocess.run([str(python), "-c", "import obp.ope"], check=True)
-        done.touch()
-    return python
+    home = cache_folder() / "benchmark-ope" / OBP.replace("==", "-")
+    if home.exists():
+        return home / "bin" / "python"
+    print(f"installing {OBP} into {home}", file=sys.stderr)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside its place and then renamed: a folder that stands there is whole, and nothing of others is ever cleared.
+    making = Path(tempfile.mkdtemp(prefix="making-", dir=home.parent))
+    venv.create(making, with_pip=True)
+    python = making / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--ignore-requires-python", "--no-deps", OBP], check=True, stdout=sys.stderr)
+    subprocess.run([*pip, *NEEDS], check=True, stdout=sys.stderr)
+    subprocess.run([str(python), "-c", "import obp.ope"], check=True)
+    making.rename(home)
+    return home / "bin" / "python"
 
 
 def arrays(rounds: int, seed: int) -> dict[str, np.ndarray]:
