@@ -50,7 +50,7 @@ def interpreter() -> Path:
         return home / "bin" / "python"
     print(f"installing {OBP} into {home}", file=sys.stderr)
     home.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and then renamed: a folder that stands there is whole, and nothing of others is ever cleared.
+    # Made beside its place, then renamed: a folder that stands there is whole, and nothing of others is cleared.
     making = Path(tempfile.mkdtemp(prefix="making-", dir=home.parent))
     venv.create(making, with_pip=True)
     python = making / "bin" / "python"
