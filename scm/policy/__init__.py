@@ -8,7 +8,6 @@ V(pi) = E[sum over a of pi(a | X) r(X, a)].
 - `value`: an estimated value with its influence function, and the intervals it gives
 - `evaluation`: a log under a target policy, perhaps with a reward model: what the estimators take
 - `weighting`: `naive`, `ipw`, `snipw`; `doubly_robust`: `dm`, `dr`, `sndr`, `switch_dr`, `dr_os`
-- `tuning`: the lambda of clipping, switching and shrinking, chosen by the data
 - `bootstrap`: the cluster bootstrap of any of them
 - `nuisance`: cross-fitted reward models and propensities
 - `sequences`: runs of several choices: `tis`, `pdis`, `sntis`, `snpdis`; `sequential_dr`; `fitted_q`: `fqe`;
