@@ -1,0 +1,39 @@
+"""Coverage of 95 % intervals of off-policy values: `python benchmarks/policy_coverage.py [--json] [LOGS [FITTED]]`.
+
+Logs of 1,000 rounds of a world whose values are known exactly (`ifonly.scenarios.bandit`); 2,500 logs, and 200 where
+the nuisances are fitted on each. A coverage of 95 % seen over so many logs has a standard error of .4 and 1.5 points.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ifonly.scenarios.bandit_bench import CASES, FITTED, coverage
+
+ROUNDS = 1_000
+
+
+def main() -> None:
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    logs, fewer = [*numbers, *(2_500, 200)[len(numbers) :]][:2]
+    found = [*coverage(CASES, logs, ROUNDS), *coverage(FITTED, fewer, ROUNDS)]
+    if "--json" in sys.argv[1:]:
+        rows = [
+            {"estimator": one.case.name, "given": one.case.given, "holds": one.case.holds, "coverage": one.share}
+            | {"bias": one.bias, "spread": one.spread, "told": one.told}
+            for one in found
+        ]
+        print(json.dumps(rows))
+        return
+    print(f"{logs:,} logs ({fewer} where nuisances are fitted) of {ROUNDS:,} rounds; 95 % intervals")
+    for holds in (True, False):
+        print("\nassumptions hold" if holds else "\nassumptions do not hold")
+        print("  coverage      bias    spread  told s.e.")
+        for one in (row for row in found if row.case.holds == holds):
+            seen = f"{100 * one.share:7.1f}%  {one.bias:+.5f}   {one.spread:.5f}    {one.told:.5f}"
+            print(f"  {seen}  {one.case.name}: {one.case.given}")
+
+
+if __name__ == "__main__":
+    main()
