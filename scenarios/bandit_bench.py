@@ -103,12 +103,15 @@ def _summary(case: Case, results: Sequence[tuple[float, float, bool]]) -> Covere
 def _plain(
     estimator: Callable[[Evaluation], Value], *, chances: bool = True, model: bool | None = None
 ) -> Callable[[Bandit, Logged, Ints, Floats], Value]:
-    """An estimator told right or wrong propensities, and the right, a wrong or no reward model: the arms' mixed up."""
+    """An estimator told right propensities or those of mixed-up arms, and the right, half the right or no model."""
 
     def estimate(world: Bandit, log: Logged, cells: Ints, policy: Floats) -> Value:
-        arms = len(log.arms)
-        seen = log if chances else Logged(log.actions, log.rewards, log.arms, np.full(len(log), 1 / arms))
-        q = None if model is None else (world.rewards if model else world.rewards[:, ::-1])[cells]
+        seen, q = log, None
+        if not chances:
+            mixed = world.behaviour[cells, -1 - log.actions]
+            seen = Logged(log.actions, log.rewards, log.arms, mixed)
+        if model is not None:
+            q = world.rewards[cells] * (1.0 if model else 0.5)
         return estimator(Evaluation.of(seen, policy, q))
 
     return estimate
