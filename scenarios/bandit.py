@@ -66,7 +66,8 @@ class Bandit:
     @cached_property
     def best(self) -> Floats:
         """The policy that takes the best arm in every context, shape (m, K)."""
-        return np.eye(self.rewards.shape[1])[self.rewards.argmax(1)]
+        policy: Floats = np.eye(self.rewards.shape[1])[self.rewards.argmax(1)]
+        return policy
 
     def log(self, rounds: int, draw: Draw) -> tuple[Logged, Ints]:
         """Draw a log under the behaviour policy; returns it with the row of each round's context, shape (n,).
