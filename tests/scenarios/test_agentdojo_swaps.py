@@ -102,7 +102,7 @@ def test_the_given_figures_of_the_baselines(found, score, attacked, given):
     assert np.sum(losses, axis=0) / len(mine) == pytest.approx(given, abs=0.003)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.data
 def test_structure_beats_effects_of_model_and_task(found):
     """Three folds in place of ten: fewer outcomes are known, so the benchmark's own figures are better."""

@@ -47,7 +47,7 @@ def test_what_is_hidden_is_hidden_where_it_matters():
     assert hidden.value(WORLD.target) == WORLD.value(WORLD.target)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_hold_the_truth_where_the_assumptions_hold_and_only_there():
     """2,500 logs: a true 95 % is seen outside 93-97 % with chance 5e-6, by the normal law, each of eleven."""
     for one in coverage(CASES, 2_500, 1_000):
@@ -59,7 +59,7 @@ def test_intervals_hold_the_truth_where_the_assumptions_hold_and_only_there():
             assert one.share < 0.85, one
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_with_fitted_nuisances_hold_the_truth():
     """100 logs: a true 95 % is seen below 84 % with chance 2e-5 by the binomial law, each of three."""
     for one in coverage(FITTED, 100, 1_000):

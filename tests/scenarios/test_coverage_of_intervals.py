@@ -35,14 +35,14 @@ def test_every_conservative_interval_is_measured():
     assert all(row.worlds == 2 and row.width > 0 for row in rows)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_95_percent_intervals_hold_in_95_percent_of_worlds():
     for row in coverage(WORLDS, 0):
         assert row.covered >= (0.95 if row.conservative else 0.93), row
         assert row.conservative or row.covered <= 0.97, row
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_null_sites_are_flagged_in_one_of_twenty_runs_at_most():
     rows = {(row.rule, row.null): row for row in null_flags(WORLDS, 0)}
     assert all(rows[rule, True].flagged <= 0.055 for rule in ("abducted", "edge", "paired"))

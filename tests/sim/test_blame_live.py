@@ -226,7 +226,7 @@ def exact_shares(care=CARE):
     return shares
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_live_shares_hold_the_exact_ones():
     """60 worlds; each share is a mean of draws whose sd is below .35 (pairs of orders), so 5 sd are .23. Intervals hold
     at 1 - 1e-6, over 4 desks. The last word is a player, and gets 0.
