@@ -147,37 +147,40 @@ def _same(a: Ints | None, b: Ints | None) -> bool:
 
 def _resampled(table: Floats, repeats: int, draw: Draw) -> Floats:
     """Sums of the rows of a table over each resample, shape (repeats, columns)."""
-    generator = draw.generator("bootstrap")
+    # SFC64 gives random bits twice as fast as Philox; one buffer for all spares the memory's pages.
+    generator = np.random.Generator(np.random.SFC64(draw.key("bootstrap")))
     groups = len(table)
-    step = max(_AT_ONCE // groups, 1)
-    sums = np.empty((repeats, table.shape[1]))
+    step = min(max(_AT_ONCE // groups, 1), repeats)
+    sums, buffer = np.empty((repeats, table.shape[1])), np.empty((step, groups))
     for start in range(0, repeats, step):
         stop = min(start + step, repeats)
-        np.matmul(multinomial_counts(groups, stop - start, generator), table, out=sums[start:stop])
+        counts = multinomial_counts(groups, stop - start, generator, buffer[: stop - start])
+        np.matmul(counts, table, out=sums[start:stop])
     return sums
 
 
-def multinomial_counts(groups: int, repeats: int, generator: np.random.Generator) -> Floats:
+def multinomial_counts(groups: int, repeats: int, generator: np.random.Generator, out: Floats | None = None) -> Floats:
     """Draw how often each of G groups comes up in G draws with replacement: multinomial counts, shape (repeats, G).
 
     Independent Poisson counts given their sum N are multinomial with N draws, whatever the rate. So draw counts at
     the rate 1 - 3 / sqrt(G), whose sum hardly ever exceeds G, and add G - N draws one by one; where N exceeds G, draw
     all G anew one by one. Given either event the counts are multinomial with G draws, and hence they are: exactly, and
-    ten times as fast as drawing G indices, since a Poisson count takes one random byte. That byte is the first digit,
-    in base 256, of the uniform that the distribution function is inverted at; where it does not settle the count, the
-    other digits are drawn.
+    several times as fast as drawing G indices, since a Poisson count takes one random byte. That byte is the first
+    digit, in base 256, of the uniform that the distribution function is inverted at; where it does not settle the
+    count, the other digits are drawn.
 
     Args:
         groups: G, at least 1.
         repeats: number of resamples.
-        generator: of the random bits.
+        generator: of the random bits, 64 a word (all of numpy but MT19937).
+        out: where to put the counts, C-contiguous; a new array if None.
     """
     rate = max(1 - 3 / np.sqrt(groups), 0.0)
-    small = _poisson(rate, repeats * groups, generator).reshape(repeats, groups)
-    totals = small.sum(1, dtype=np.int64)
-    small[totals > groups] = 0
+    counts = np.empty((repeats, groups)) if out is None else out
+    counts[:] = _poisson(rate, counts.size, generator).reshape(counts.shape)
+    totals = counts.sum(1).astype(np.intp)
+    counts[totals > groups] = 0.0
     missing = np.where(totals > groups, groups, groups - totals)
-    counts = small.astype(float)
     added = np.repeat(np.arange(repeats) * groups, missing) + generator.integers(groups, size=int(missing.sum()))
     np.add.at(counts.reshape(-1), added, 1.0)
     return counts
@@ -187,14 +190,13 @@ def _poisson(rate: float, size: int, generator: np.random.Generator) -> NDArray[
     """Poisson counts by inversion, the uniforms drawn only as far as they matter."""
     law = pdtr(np.arange(_MOST), rate)
     law = law[law < 1]
-    digit = generator.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(np.uint8)[:size]
+    digit = generator.bit_generator.random_raw(-(-size // 8)).view(np.uint8)[:size]
     counts, unsettled, hit = np.zeros(size, np.uint8), np.zeros(size, np.bool_), np.empty(size, np.bool_)
-    for cell, steps in zip(*np.unique((256 * law).astype(np.uint8), return_counts=True), strict=True):
+    cells = (256 * law).astype(np.uint8)
+    for cell in cells[cells < _LAST]:
+        counts += np.greater(digit, cell, out=hit).view(np.uint8)
+    for cell in np.unique(cells):
         unsettled |= np.equal(digit, cell, out=hit)
-        if cell < _LAST:
-            np.greater(digit, cell, out=hit)
-            for _ in range(steps):
-                counts += hit.view(np.uint8)
     places = np.flatnonzero(unsettled)
     uniform = (digit[places] + generator.random(len(places))) / 256
     counts[places] = np.searchsorted(law, uniform, side="right")

@@ -46,7 +46,7 @@ def made(rounds, seed=0, clusters=None):
 
 def counts_of(groups, repeats, draw):
     """The counts that `bootstrap` draws, which draws in one go where they fit."""
-    return multinomial_counts(groups, repeats, draw.generator("bootstrap"))
+    return multinomial_counts(groups, repeats, np.random.Generator(np.random.SFC64(draw.key("bootstrap"))))
 
 
 def taken(e, rows):
