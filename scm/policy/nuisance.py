@@ -12,10 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ifonly.scm.draw import Draw
@@ -63,7 +63,7 @@ def _chooser() -> BaseEstimator:
 
 @dataclass(frozen=True, eq=False)
 class RewardModel:
-    """The expected reward of each arm, from a log: one scikit-learn model an arm. Make it with `of`.
+    """The expected reward of each arm, from a log: one scikit-learn model an arm, or one of all. Make it with `of`.
 
     Attributes:
         arms: of each of the K arms, its prediction from contexts of shape (m, d), shape (m,).
@@ -72,19 +72,33 @@ class RewardModel:
     arms: tuple[Callable[[Floats], Floats], ...]
 
     @classmethod
-    def of(cls, log: Logged, estimator: BaseEstimator | None = None, weights: Floats | None = None) -> RewardModel:
+    def of(
+        cls,
+        log: Logged,
+        estimator: BaseEstimator | None = None,
+        weights: Floats | None = None,
+        pooled: bool = False,
+    ) -> RewardModel:
         """Fit it.
 
         An arm with fewer than 50 rounds, or without any context, is predicted by its mean; one that was never taken, by
-        the mean of all.
+        the mean of all. Pooled, one model sees all rounds, and the arm as K columns beside the context.
 
         Args:
             log: to learn from.
             estimator: a classifier for rewards of 0 and 1, or a regressor; gradient-boosted trees if None.
             weights: of the rounds, shape (n,); equal, if None.
+            pooled: whether the arms share one model: right for many arms with few rounds each.
+
+        Raises:
+            NotApplicable: if a classifier is to predict rewards other than 0 and 1.
         """
         contexts = _contexts(log)
         overall = float(np.average(log.rewards, weights=weights))
+        if pooled:
+            columns = np.eye(len(log.arms))
+            both = _fitted(np.hstack([contexts, columns[log.actions]]), log.rewards, estimator, weights, overall)
+            return cls(tuple(_beside(column, both) for column in columns))
         made = []
         for arm in range(len(log.arms)):
             rows = np.flatnonzero(log.actions == arm)
@@ -128,6 +142,7 @@ def fit_rewards(
     folds: Ints | None = None,
     estimator: BaseEstimator | None = None,
     policy: Floats | None = None,
+    pooled: bool = False,
 ) -> Floats:
     """Return q(x_i, a), the expected reward of each arm, cross-fitted: shape (n, K).
 
@@ -137,7 +152,12 @@ def fit_rewards(
         estimator: see `RewardModel.of`.
         policy: a target policy, shape (n, K): then rounds weigh as in MRDR (Farajtabar, Chow and Ghavamzadeh 2018,
             "More robust doubly robust off-policy evaluation", section 4), pi(a_i | x_i)^2 (1 - p_i) / p_i^2, so that
-            the model errs least where the estimator's variance comes from.
+            the model errs least where the estimator's variance comes from. Where pi is deterministic these are the
+            weights of Open Bandit Pipeline, which has pi in place of its square.
+        pooled: see `RewardModel.of`.
+
+    Raises:
+        NotApplicable: as `RewardModel.of`; with a policy, if the log has no propensities.
     """
     weights = None
     if policy is not None:
@@ -148,7 +168,7 @@ def fit_rewards(
     contexts, predicted = _contexts(log), np.empty((len(log), len(log.arms)))
     for fold in np.unique(found):
         inside, outside = np.flatnonzero(found == fold), np.flatnonzero(found != fold)
-        model = RewardModel.of(log.take(outside), estimator, None if weights is None else weights[outside])
+        model = RewardModel.of(log.take(outside), estimator, None if weights is None else weights[outside], pooled)
         predicted[inside] = model.predict(contexts[inside])
     return predicted
 
@@ -183,6 +203,11 @@ def _contexts(log: Logged) -> Floats:
     return np.zeros((len(log), 0)) if log.contexts is None else log.contexts
 
 
+def _beside(column: Floats, model: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """The prediction of one arm by a model of all."""
+    return lambda given: model(np.hstack([given, np.broadcast_to(column, (len(given), len(column)))]))
+
+
 def _fitted(
     contexts: Floats, rewards: Floats, estimator: BaseEstimator | None, weights: Floats | None, overall: float
 ) -> Callable[[Floats], Floats]:
@@ -192,10 +217,11 @@ def _fitted(
         return lambda given: np.full(len(given), mean)
     binary = bool(np.isin(rewards, (0.0, 1.0)).all())
     chosen = estimator or (_classifier() if binary else _regressor())
-    wanted = {} if weights is None else {"sample_weight": weights}
-    model: Any = clone(chosen).fit(contexts, rewards, **wanted)
-    if hasattr(model, "predict_proba"):
-        if not binary:
-            raise NotApplicable("a classifier predicts rewards of 0 and 1 only: these are others; give a regressor")
+    if is_classifier(chosen) and not binary:
+        raise NotApplicable("a classifier predicts rewards of 0 and 1 only: these are others; give a regressor")
+    # A pipeline hands weights to its last step only if told so.
+    name = f"{chosen.steps[-1][0]}__sample_weight" if isinstance(chosen, Pipeline) else "sample_weight"
+    model: Any = clone(chosen).fit(contexts, rewards, **({} if weights is None else {name: weights}))
+    if is_classifier(chosen):
         return lambda given: np.asarray(model.predict_proba(given)[:, 1], dtype=float)
     return lambda given: np.asarray(model.predict(given), dtype=float)
