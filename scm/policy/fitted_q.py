@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import NotApplicable
+from ifonly.scm.policy.logged import group_numbers
 from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def fit_q(
         NotApplicable: if there are fewer than two groups.
     """
     log = evaluation.log
-    groups = np.arange(len(log)) if log.clusters is None else np.unique(log.clusters, return_inverse=True)[1]
+    groups = group_numbers(log.clusters, len(log))
     number = int(groups.max()) + 1
     if min(folds, number) <= 1:
         raise NotApplicable(f"{number} group(s) of runs cannot be cut into {folds} folds: at least 2 of both")

@@ -14,7 +14,7 @@ from ifonly.scm.errors import NotApplicable
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Floats", "Ints", "Logged", "check_policy"]
+__all__ = ["Floats", "Ints", "Logged", "check_policy", "group_numbers"]
 
 Floats = NDArray[np.float64]
 """An array of float64."""
@@ -127,6 +127,19 @@ class Logged:
                 f"an action that was taken had a chance: the behaviour policy gives it 0 in rounds {rows}"
             )
         return chances
+
+
+def group_numbers(clusters: Ints | None, rounds: int) -> Ints:
+    """Return the group of each round, numbered from 0 without gaps: its cluster, or the round itself.
+
+    Args:
+        clusters: shape (rounds,), or None: every round is its own.
+        rounds: how many there are.
+    """
+    if clusters is None:
+        return np.arange(rounds)
+    numbers: Ints = np.unique(clusters, return_inverse=True)[1].astype(np.intp)
+    return numbers
 
 
 def check_policy(policy: ArrayLike, rounds: int, arms: int) -> Floats:

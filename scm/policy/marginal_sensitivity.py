@@ -18,6 +18,7 @@ import numpy as np
 
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
+from ifonly.scm.policy.logged import group_numbers
 
 if TYPE_CHECKING:
     from ifonly.scm.draw import Draw
@@ -114,9 +115,7 @@ def _groups(evaluation: Evaluation) -> Ints:
     """The group of each round, in the order of the rewards."""
     log = evaluation.log
     rows = np.argsort(log.rewards, kind="stable")
-    groups = np.arange(len(log)) if log.clusters is None else np.unique(log.clusters, return_inverse=True)[1]
-    found: Ints = groups[rows].astype(np.intp)
-    return found
+    return group_numbers(log.clusters, len(log))[rows]
 
 
 def _extremes(rewards: Floats, least: Floats, most: Floats) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import NotApplicable
+from ifonly.scm.policy.logged import group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ def assign_folds(log: Logged, folds: int = FOLDS, draw: Draw | None = None) -> I
     Raises:
         NotApplicable: if there are fewer groups than folds.
     """
-    groups = np.arange(len(log)) if log.clusters is None else np.unique(log.clusters, return_inverse=True)[1]
+    groups = group_numbers(log.clusters, len(log))
     number = int(groups.max()) + 1
     if not 1 < folds <= number:
         raise NotApplicable(

@@ -24,7 +24,6 @@ from scipy.special import stdtr
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.policy.evaluation import Evaluation
-from ifonly.scm.policy.value import Value
 from ifonly.scm.policy.weighting import naive, snipw
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
     from ifonly.scm.policy.logged import Floats, Ints
+    from ifonly.scm.policy.value import Value
 
 __all__ = ["Check", "Control", "contrast", "negative_action", "negative_control", "permuted_action"]
 
@@ -68,9 +68,7 @@ def contrast(evaluation: Evaluation) -> Value:
     Raises:
         NotApplicable: if the log has no propensities, or no logged action has a chance under the policy.
     """
-    one, other = snipw(evaluation), naive(evaluation)
-    influence = one.influence - other.influence
-    return Value("contrast", one.value - other.value, influence, one.weights, one.clusters)
+    return replace(snipw(evaluation).less(naive(evaluation)), estimator="contrast")
 
 
 def negative_control(

@@ -39,6 +39,15 @@ class Value:
     clusters: Ints | None = None
     normalised: Floats | None = None
 
+    def less(self, other: Value) -> Value:
+        """This value less another of the same log, paired round by round.
+
+        Args:
+            other: of the same rounds and groups.
+        """
+        influence = self.influence - other.influence
+        return Value(self.estimator, self.value - other.value, influence, self.weights, self.clusters)
+
     @property
     def standard_error(self) -> float:
         """sqrt(sum over groups of (sum of psi in the group)^2 G / (G - 1)) / n, with G groups: cluster-robust."""

@@ -15,11 +15,11 @@ from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
 from ifonly.scm.policy.drift import change_point, time_slices
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.front import priced_value
+from ifonly.scm.policy.logged import group_numbers
 from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
 from ifonly.scm.policy.placebo import negative_control
 from ifonly.scm.policy.support import support
-from ifonly.scm.policy.value import Value
 from ifonly.scm.policy.weighting import ipw, naive, snipw
 from ifonly.scm.sensitivity import e_value, robustness_value
 from ifonly.sim.policy.answers import Drift, LogSummary, PolicyAnswer, Sensitivity
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ifonly.scm.estimate import Estimate
     from ifonly.scm.policy.logged import Floats, Ints, Logged
     from ifonly.scm.policy.placebo import Check
+    from ifonly.scm.policy.value import Value
     from ifonly.sim.policy.answers import PolicyVerdict, Propensities
     from ifonly.sim.policy.decisions import Decisions
     from ifonly.sim.policy.targets import Target
@@ -78,13 +79,13 @@ class Valuing:
     def folds(self) -> Ints:
         """Of the cross-fitting."""
         log = self.decisions.log
-        groups = len(log) if log.clusters is None else len(np.unique(log.clusters))
+        groups = int(group_numbers(log.clusters, len(log)).max()) + 1
         return assign_folds(log, min(FOLDS, groups), Draw(self.seed))
 
     @cached_property
     def behaviour(self) -> Floats:
         """Chances of all arms: known where they are, else fitted to the context."""
-        log = self.decisions.log
+        log = self.log
         if log.behaviour is not None:
             return log.behaviour
         pair = 2
@@ -140,7 +141,7 @@ class Valuing:
             value=best.estimate(self.level) if best else bounds["support"],
             estimator=_BEST if settled else "bounds",
             estimates={name: one.estimate(self.level) for name, one in found.items()},
-            change=_difference(best, done).estimate(self.level) if best else None,
+            change=best.less(done).estimate(self.level) if best else None,
             cost=self._priced(policy, self.decisions.costs),
             seconds=self._priced(policy, self.decisions.seconds),
             support=knows,
@@ -177,7 +178,7 @@ class Valuing:
     def _sensitivity(self, evaluation: Evaluation, best: Value, done: Value) -> Sensitivity:
         draw = Draw(self.seed)
         breaking = breaking_gamma(evaluation, done.value)
-        both, change = (best.value, done.value), _difference(best, done)
+        both, change = (best.value, done.value), best.less(done)
         binary = bool(np.isin(self.log.rewards, (0.0, 1.0)).all()) and min(both) > 0
         steady = 0 < change.standard_error < float("inf")
         return Sensitivity(
@@ -196,7 +197,7 @@ class Valuing:
         if log.times is None:
             return None
         sliced = time_slices(evaluation, sndr)
-        groups = np.arange(len(log)) if log.clusters is None else np.unique(log.clusters, return_inverse=True)[1]
+        groups = group_numbers(log.clusters, len(log))
         sizes = np.bincount(groups)
         means = np.bincount(groups, best.value + best.influence) / sizes
         first = np.full(len(sizes), np.inf)
@@ -224,7 +225,7 @@ def summarise_log(valuing: Valuing, left_out: int = 0) -> LogSummary:
     sums = np.bincount(log.actions, log.rewards, minlength=len(log.arms))
     return LogSummary(
         rounds=len(log),
-        groups=len(log) if log.clusters is None else len(np.unique(log.clusters)),
+        groups=int(group_numbers(log.clusters, len(log)).max()) + 1,
         arms={
             arm: (float(count / len(log)), float(total / count) if count else None)
             for arm, count, total in zip(log.arms, counts, sums, strict=True)
@@ -232,11 +233,4 @@ def summarise_log(valuing: Valuing, left_out: int = 0) -> LogSummary:
         propensities=valuing.propensities,
         context=valuing.decisions.encoding.names,
         left_out=left_out,
-    )
-
-
-def _difference(one: Value, other: Value) -> Value:
-    """Of two values of one log, paired round by round."""
-    return Value(
-        one.estimator, one.value - other.value, one.influence - other.influence, one.weights, clusters=one.clusters
     )
