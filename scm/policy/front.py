@@ -8,33 +8,27 @@ is that of the procedure, learned from (folds - 1) / folds of the log; the rule 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from ifonly.scm.errors import NotApplicable
 from ifonly.scm.policy.budgeted import Scored, multipliers_of, path, within
+from ifonly.scm.policy.costs import Costs, dr_scores
 from ifonly.scm.policy.doubly_robust import dr
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_rewards
-from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sklearn.base import BaseEstimator
-
     from ifonly.scm.draw import Draw
     from ifonly.scm.policy.budgeted import Learner, Priced
-    from ifonly.scm.policy.logged import Floats, Ints, Logged
+    from ifonly.scm.policy.logged import Floats, Logged
     from ifonly.scm.policy.rules import Rule
+    from ifonly.scm.policy.value import Value
 
-__all__ = ["Designed", "design", "dominated", "dr_scores", "priced_value"]
+__all__ = ["Designed", "design", "dominated"]
 
 _INNER = 3
 """Folds within which nuisances are fitted to learn a rule, at most."""
@@ -85,11 +79,12 @@ def design(
         progress: told the folds done, and of how many.
 
     Raises:
-        NotApplicable: if the log has no propensities, or fewer groups than folds.
+        NotApplicable: if the log has no propensities, fewer groups than folds, or costs of another shape.
     """
     assigned = assign_folds(log, folds, draw)
     model = fit_rewards(log, assigned)
-    scored = _scored(log, names, costs, assigned, model)
+    paid = Costs(log, costs, assigned)
+    scored = _scored(log, names, paid, model)
     wanted = list(budgets) or _between(scored.costs.mean(0))
     policies = np.zeros((len(wanted), len(log), len(log.arms)))
     for fold in range(folds):
@@ -107,42 +102,10 @@ def design(
             within(whole, budget).rule,
             policy,
             dr(Evaluation.of(log, policy, model)),
-            priced_value(log, policy, costs, assigned),
+            paid.value(policy),
         )
         for budget, policy in zip(wanted, policies, strict=True)
     ]
-
-
-def dr_scores(log: Logged, model: Floats) -> Floats:
-    """Return doubly robust scores of all arms: q(x_i, a) + 1[a = a_i] (r_i - q(x_i, a)) / p_i, shape (n, K).
-
-    Their mean over rounds, weighed with pi, is `dr`. (Athey and Wager 2021, Econometrica 89:133, eq. 7, with scores of
-    each arm.)
-
-    Args:
-        log: with propensities.
-        model: q(x_i, a), cross-fitted, shape (n, K).
-    """
-    rows, scores = np.arange(len(log)), np.array(model, dtype=float)
-    scores[rows, log.actions] += (log.rewards - model[rows, log.actions]) / log.chances
-    return scores
-
-
-def priced_value(log: Logged, policy: Floats, costs: Floats, folds: Ints | None = None) -> Value:
-    """Return the mean cost of a policy: exact a round where costs of all arms are known, else doubly robust.
-
-    Args:
-        log: whose rounds they are.
-        policy: shape (n, K).
-        costs: shape (n, K), or (n,) of the arm taken.
-        folds: for the model of logged costs; `assign_folds` if None.
-    """
-    if costs.ndim > 1:
-        paid = np.einsum("nk,nk->n", policy, costs)
-        value = float(paid.mean())
-        return Value("known", value, paid - value, clusters=log.clusters)
-    paying = replace(log, rewards=costs)
-    return dr(Evaluation.of(paying, policy, fit_rewards(paying, folds, _payer())))
 
 
 def dominated(points: Sequence[tuple[float, ...]]) -> list[bool]:
@@ -160,26 +123,14 @@ def _learned(
 ) -> list[Priced]:
     """The path of rules that these rounds alone teach."""
     assigned = assign_folds(log, folds, draw)
-    scored = _scored(log, names, costs, assigned, fit_rewards(log, assigned))
+    scored = _scored(log, names, Costs(log, costs, assigned), fit_rewards(log, assigned))
     return path(scored, learner, multipliers_of(scored))
 
 
-@cache
-def _payer() -> BaseEstimator:
-    """Of logged costs: mostly a price times a length, so a line will do; what it misses is corrected."""
-    return make_pipeline(StandardScaler(), RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)))
-
-
-def _scored(log: Logged, names: Sequence[str], costs: Floats, folds: Ints, model: Floats) -> Scored:
+def _scored(log: Logged, names: Sequence[str], costs: Costs, model: Floats) -> Scored:
     """Scores of gains and costs of all arms, cross-fitted."""
-    if costs.shape not in {(len(log),), (len(log), len(log.arms))}:
-        raise NotApplicable(f"costs of shape {costs.shape} fit neither the {len(log)} rounds nor their arms")
-    paid = costs
-    if costs.ndim == 1:
-        paying = replace(log, rewards=costs)
-        paid = dr_scores(paying, fit_rewards(paying, folds, _payer()))
     contexts = np.zeros((len(log), 0)) if log.contexts is None else log.contexts
-    return Scored(tuple(names), contexts, log.arms, dr_scores(log, model), paid)
+    return Scored(tuple(names), contexts, log.arms, dr_scores(log, model), costs.scores)
 
 
 def _between(costs: Floats) -> list[float]:

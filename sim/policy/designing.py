@@ -9,9 +9,10 @@ import numpy as np
 from ifonly.agents.errors import ActionError
 from ifonly.scm.draw import Draw
 from ifonly.scm.policy.budgeted import LinearLearner, TreeLearner
+from ifonly.scm.policy.costs import Costs
 from ifonly.scm.policy.doubly_robust import dr
 from ifonly.scm.policy.evaluation import Evaluation
-from ifonly.scm.policy.front import design, dominated, priced_value
+from ifonly.scm.policy.front import design, dominated
 from ifonly.scm.policy.rules import Constant
 from ifonly.sim.policy.answers import DesignedPolicy
 from ifonly.sim.policy.targets import Target
@@ -89,14 +90,12 @@ def _paid(valuing: Valuing, seconds_price: float) -> Floats:
 
 def _front(valuing: Valuing, made: Sequence[tuple[float | None, Target, Value, Floats]]) -> tuple[DesignedPolicy, ...]:
     """The points with all that they are judged by, and which of them others dominate."""
-    log, level, folds = valuing.log, valuing.level, valuing.folds
-    costs, seconds = valuing.decisions.costs, valuing.decisions.seconds
-    zero = np.zeros(len(log))
-    points = []
-    for budget, target, worth, policy in made:
-        spent = priced_value(log, policy, zero if costs is None else costs, folds)
-        taken = None if seconds is None else priced_value(log, policy, seconds, folds)
-        points.append((budget, target, worth, spent, taken))
+    level = valuing.level
+    costs = valuing.costs or Costs(valuing.log, np.zeros(len(valuing.log)), valuing.folds)
+    points = [
+        (budget, target, worth, costs.value(policy), valuing.seconds.value(policy) if valuing.seconds else None)
+        for budget, target, worth, policy in made
+    ]
     beaten = dominated([(-worth.value, spent.value, t.value if t else 0.0) for _, _, worth, spent, t in points])
     front = [
         DesignedPolicy(

@@ -11,10 +11,10 @@ import numpy as np
 from ifonly.scm.draw import Draw
 from ifonly.scm.policy.bootstrap import bootstrap
 from ifonly.scm.policy.bounds import natural_bounds, support_bounds
+from ifonly.scm.policy.costs import Costs
 from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
 from ifonly.scm.policy.drift import change_point, time_slices
 from ifonly.scm.policy.evaluation import Evaluation
-from ifonly.scm.policy.front import priced_value
 from ifonly.scm.policy.logged import group_numbers
 from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
@@ -113,6 +113,18 @@ class Valuing:
         """q(x_i, a), cross-fitted."""
         return fit_rewards(self.log, self.folds)
 
+    @cached_property
+    def costs(self) -> Costs | None:
+        """What rounds cost; None where that is not known."""
+        given = self.decisions.costs
+        return None if given is None else Costs(self.log, given, self.folds)
+
+    @cached_property
+    def seconds(self) -> Costs | None:
+        """How long rounds took; None where that is not known."""
+        given = self.decisions.seconds
+        return None if given is None else Costs(self.log, given, self.folds)
+
     def value(self, target: Target) -> PolicyAnswer:
         """Value one policy.
 
@@ -142,8 +154,8 @@ class Valuing:
             estimator=_BEST if settled else "bounds",
             estimates={name: one.estimate(self.level) for name, one in found.items()},
             change=best.less(done).estimate(self.level) if best else None,
-            cost=self._priced(policy, self.decisions.costs),
-            seconds=self._priced(policy, self.decisions.seconds),
+            cost=self._priced(policy, self.costs),
+            seconds=self._priced(policy, self.seconds),
             support=knows,
             bounds=bounds,
             sensitivity=self._sensitivity(evaluation, best, done) if best else None,
@@ -172,8 +184,8 @@ class Valuing:
         made += [sndr(evaluation), switch_dr(evaluation, _CLIP), dr_os(evaluation, _CLIP**2), dr(weighted, name="mrdr")]
         return {one.estimator: one for one in made}
 
-    def _priced(self, policy: Floats, costs: Floats | None) -> Estimate | None:
-        return None if costs is None else priced_value(self.log, policy, costs, self.folds).estimate(self.level)
+    def _priced(self, policy: Floats, costs: Costs | None) -> Estimate | None:
+        return None if costs is None else costs.value(policy).estimate(self.level)
 
     def _sensitivity(self, evaluation: Evaluation, best: Value, done: Value) -> Sensitivity:
         draw = Draw(self.seed)

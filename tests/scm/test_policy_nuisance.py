@@ -14,9 +14,10 @@ from ifonly.scenarios.bandit import ARMS, FEATURES, known_bandit
 from ifonly.scm.draw import Draw
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.policy.budgeted import LinearLearner, TreeLearner
+from ifonly.scm.policy.costs import Costs, dr_scores
 from ifonly.scm.policy.doubly_robust import dr
 from ifonly.scm.policy.evaluation import Evaluation
-from ifonly.scm.policy.front import design, dominated, dr_scores, priced_value
+from ifonly.scm.policy.front import design, dominated
 from ifonly.scm.policy.logged import Logged
 from ifonly.scm.policy.nuisance import RewardModel, assign_folds, fit_propensities, fit_rewards
 
@@ -161,9 +162,9 @@ def test_scores_of_arms_weighed_with_the_policy_are_dr():
 def test_known_costs_are_exact_and_logged_ones_doubly_robust():
     log, cells = drawn(2_000)
     policy = WORLD.target[cells]
-    known = priced_value(log, policy, np.tile(COSTS, (2_000, 1)))
+    known = Costs(log, np.tile(COSTS, (2_000, 1))).value(policy)
     assert known.value == pytest.approx((policy @ COSTS).mean())
-    seen = priced_value(log, policy, COSTS[log.actions])  # costs that the model foresees but for its penalty
+    seen = Costs(log, COSTS[log.actions]).value(policy)  # costs that the model foresees but for its penalty
     assert seen.value == pytest.approx(known.value, abs=0.02)
 
 
