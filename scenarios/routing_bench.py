@@ -11,7 +11,7 @@ small model would fail: no estimator can be right, and the table shows by how mu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +20,10 @@ from ifonly.agents.records import Record
 from ifonly.scenarios.routing import ARMS, confounded_log, policies
 from ifonly.scm.draw import Draw
 from ifonly.scm.policy.budgeted import LinearLearner, TreeLearner
-from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
+from ifonly.scm.policy.estimators import all_estimators
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.front import design
 from ifonly.scm.policy.nuisance import assign_folds, fit_rewards
-from ifonly.scm.policy.weighting import ipw, naive, snipw
 from ifonly.sim.policy.decisions import Columns, decisions_of
 
 if TYPE_CHECKING:
@@ -160,20 +159,7 @@ def oracle(prompts: Prompts, budget: float) -> float:
 
 
 def _valued(log: Logged, policy: Floats, model: Floats, folds: Ints) -> list[Value]:
-    evaluation = Evaluation.of(log, policy, model)
-    weighted = Evaluation.of(log, policy, fit_rewards(log, folds, policy=policy))
-    return [
-        naive(evaluation),
-        dm(evaluation),
-        ipw(evaluation),
-        replace(ipw(evaluation, _CLIP), estimator="clipped ipw"),
-        snipw(evaluation),
-        dr(evaluation),
-        sndr(evaluation),
-        switch_dr(evaluation, _CLIP),
-        dr_os(evaluation, _CLIP**2),
-        dr(weighted, name="mrdr"),
-    ]
+    return all_estimators(Evaluation.of(log, policy, model), fit_rewards(log, folds, policy=policy), _CLIP)
 
 
 def _score(value: Value, truth: float) -> _Scored:

@@ -12,15 +12,16 @@ from ifonly.scm.draw import Draw
 from ifonly.scm.policy.bootstrap import bootstrap
 from ifonly.scm.policy.bounds import natural_bounds, support_bounds
 from ifonly.scm.policy.costs import Costs
-from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
+from ifonly.scm.policy.doubly_robust import sndr
 from ifonly.scm.policy.drift import change_point, time_slices
+from ifonly.scm.policy.estimators import all_estimators
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.logged import group_numbers
 from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
 from ifonly.scm.policy.placebo import negative_control
 from ifonly.scm.policy.support import support
-from ifonly.scm.policy.weighting import ipw, naive, snipw
+from ifonly.scm.policy.weighting import naive
 from ifonly.scm.sensitivity import e_value, robustness_value
 from ifonly.sim.policy.answers import Drift, LogSummary, PolicyAnswer, Sensitivity
 
@@ -178,11 +179,8 @@ class Valuing:
         return {one.value.estimator: one.estimate(self.level) for one in drawn}
 
     def _estimates(self, evaluation: Evaluation) -> dict[str, Value]:
-        weighted = replace(evaluation, model=fit_rewards(self.log, self.folds, policy=evaluation.policy))
-        clipped = replace(ipw(evaluation, _CLIP), estimator="clipped ipw")
-        made = [naive(evaluation), dm(evaluation), ipw(evaluation), clipped, snipw(evaluation), dr(evaluation)]
-        made += [sndr(evaluation), switch_dr(evaluation, _CLIP), dr_os(evaluation, _CLIP**2), dr(weighted, name="mrdr")]
-        return {one.estimator: one for one in made}
+        mrdr_model = fit_rewards(self.log, self.folds, policy=evaluation.policy)
+        return {one.estimator: one for one in all_estimators(evaluation, mrdr_model, _CLIP)}
 
     def _priced(self, policy: Floats, costs: Costs | None) -> Estimate | None:
         return None if costs is None else costs.value(policy).estimate(self.level)
