@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Cell", "Table", "read_table", "table_of"]
+__all__ = ["Cell", "Table", "is_table", "read_table", "table_of"]
 
 Cell = str | float | bool | None
 """What one cell holds; whole numbers are floats, too, as far as they are exact there."""
@@ -110,6 +110,19 @@ def read_table(paths: Iterable[str | Path]) -> Table:
         raise InputError(name, "holds no row", "Name a table with a header and rows.")
     joined = {n: [cell for table in tables for cell in table.columns.get(n, [None] * len(table))] for n in names}
     return Table(name, joined)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table rather than a file of runs: by its name, else by its first record, which alone is read.
+
+    A row of a table holds numbers, texts and the like; a run holds messages or steps, which are lists.
+    """
+    if path.name.endswith((*_CSV, ".parquet")):
+        return True
+    limits = Limits()
+    number, raw = next(iter(RecordFile(path, limits)))
+    row = parsed(path, number, raw, limits)
+    return isinstance(row, dict) and not any(isinstance(cell, dict | list) for cell in row.values())
 
 
 def table_of(frame: Any) -> Table:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ifonly.agents.errors import InputError, UnknownName
-from ifonly.agents.tables import read_table, table_of
+from ifonly.agents.tables import is_table, read_table, table_of
 
 ROWS = [
     {"model": "small", "correct": 1.0, "words": 12.5, "prompt": "What, then?"},
@@ -116,6 +116,16 @@ def test_bad_files(tmp_path, name, text, found):
 def test_no_such_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_table([tmp_path / "none.csv"])
+
+
+def test_a_table_is_told_from_runs_by_its_first_record(tmp_path):
+    run = json.dumps({"id": "r", "steps": []}) + "\n"
+    row = json.dumps(ROWS[0]) + "\n"
+    assert is_table(written(tmp_path, "log.csv", "anything"))
+    assert is_table(written(tmp_path, "rows.jsonl.gz", row + run))
+    assert not is_table(written(tmp_path, "runs.jsonl", run + row))
+    assert not is_table(written(tmp_path, "chat.json", json.dumps([{"role": "user", "content": "x"}])))
+    assert not is_table(written(tmp_path, "broken.jsonl", "{\n"))
 
 
 def test_uneven_columns():

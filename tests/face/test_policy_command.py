@@ -82,6 +82,14 @@ def test_runs(cli, made, tmp_path):
     assert done.json["log"]["propensities"] == "declared"
 
 
+def test_a_broken_row_of_a_table_is_told_as_such(cli, tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"model": "a", "correct": 1}\n{"model": \n')
+    done = cli("policy", path, "--action", "model", "--reward", "correct", "--target", "a")
+    assert done.status == 3
+    assert "log.jsonl, record 2" in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "found", "status"),
     [

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ifonly.agents.errors import ActionError, IfonlyError, UnknownName
+from ifonly.agents.errors import ActionError, UnknownName
 from ifonly.agents.files import expand
-from ifonly.agents.tables import Table, read_table
+from ifonly.agents.tables import Table, is_table, read_table
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, Level
@@ -49,7 +49,6 @@ HELP = (
 )
 
 _LOG, _POLICY, _TRUST = "What the log says", "Which policies", "How far to trust it"
-_TABLES = (".csv", ".tsv", ".parquet")
 
 
 class RuleKind(StrEnum):
@@ -213,17 +212,10 @@ def _report(valuing: Valuing, targets: list[Target], left_out: int, wanted: _Wan
 
 
 def _table(paths: list[str], choice: str, where: list[str], format: str | None) -> tuple[Table, int]:
-    """The rows of the log; those of runs, where the paths hold runs and no table."""
-    files = [file for file in expand(paths) if isinstance(file, Path)]
-    if format is None and any(part in file.suffixes for file in files for part in _TABLES):
+    """The rows of the log: of a table, or of runs, as the first file is."""
+    first = next((file for file in expand(paths) if isinstance(file, Path)), None)
+    if format is None and first is not None and is_table(first):
         return read_table(paths), 0
-    if format is None:
-        try:
-            table = read_table(paths)
-        except IfonlyError:
-            table = None
-        if table is not None and not table.columns.keys() & {"messages", "steps", "traj"}:
-            return table, 0
     found = read_runs(paths, format)
     runs = Where.parse(where).choose(found.runs)
     table, without = choices_table(runs, parse_choice(choice), " ".join(paths))
