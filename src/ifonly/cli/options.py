@@ -5,6 +5,22 @@ from typing import Annotated
 
 import typer
 
+
+def in_panel(
+    panel: str,
+    help: str,
+    metavar: str | None = None,
+    *names: str,
+    min: float | None = None,
+    max: float | None = None,
+) -> typer.models.OptionInfo:
+    """An option that help lists under a heading of its own."""
+    option: typer.models.OptionInfo = typer.Option(
+        *names, help=help, metavar=metavar, min=min, max=max, rich_help_panel=panel
+    )
+    return option
+
+
 Paths = Annotated[
     list[str], typer.Argument(help="Files, folders or globs of recorded runs (.json, .jsonl, .gz).", metavar="PATH...")
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from ifonly.agents.files import expand
 from ifonly.agents.tables import Table, is_table, read_table
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
-from ifonly.cli.options import Format, Html, Json, Level
+from ifonly.cli.options import Format, Html, Json, Level, in_panel
 from ifonly.cli.output import command_line, emit, note, stdout
 from ifonly.cli.progress import bar
 from ifonly.cli.show_policy import render_report
@@ -48,8 +49,6 @@ HELP = (
     "A log is a table with one decision a row (CSV, JSON lines, Parquet), or a folder of recorded runs."
 )
 
-_LOG, _POLICY, _TRUST = "What the log says", "Which policies", "How far to trust it"
-
 
 class RuleKind(StrEnum):
     """What a designed policy is."""
@@ -58,9 +57,9 @@ class RuleKind(StrEnum):
     LINEAR = "linear"
 
 
-def _log(help: str, metavar: str | None = None) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=help, metavar=metavar, rich_help_panel=_LOG)
-    return option
+_log = partial(in_panel, "What the log says")
+_policy = partial(in_panel, "Which policies")
+_trust = partial(in_panel, "How far to trust it")
 
 
 @app.command("policy", help=HELP)
@@ -84,47 +83,21 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     time: Annotated[str | None, _log("Column of when it was, a number: then drift is looked for.", "COLUMN")] = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A policy to value: ARM; uniform; ARM=SHARE,...; or @RULE.json. Repeat it.",
-            metavar="POLICY",
-            rich_help_panel=_POLICY,
-        ),
+        _policy("A policy to value: ARM; uniform; ARM=SHARE,...; or @RULE.json. Repeat it.", "POLICY"),
     ] = None,
-    design: Annotated[
-        bool, typer.Option("--design", help="Design policies: quality against cost.", rich_help_panel=_POLICY)
-    ] = False,
-    budget: Annotated[
-        list[float] | None,
-        typer.Option(help="Mean cost of a decision to design for; repeat it.", metavar="COST", rich_help_panel=_POLICY),
-    ] = None,
-    rule: Annotated[
-        RuleKind, typer.Option(help="What is designed: a tree, or a threshold.", rich_help_panel=_POLICY)
-    ] = RuleKind.TREE,
-    depth: Annotated[
-        int, typer.Option(help="Questions on a path of a tree.", min=0, max=5, rich_help_panel=_POLICY)
-    ] = 2,
-    seconds_price: Annotated[
-        float, typer.Option(help="What a second counts for, beside the cost.", min=0, rich_help_panel=_POLICY)
-    ] = 0.0,
+    design: Annotated[bool, _policy("Design policies: quality against cost.", None, "--design")] = False,
+    budget: Annotated[list[float] | None, _policy("Mean cost of a decision to design for; repeat it.", "COST")] = None,
+    rule: Annotated[RuleKind, _policy("What is designed: a tree, or a threshold.")] = RuleKind.TREE,
+    depth: Annotated[int, _policy("Questions on a path of a tree.", min=0, max=5)] = 2,
+    seconds_price: Annotated[float, _policy("What a second counts for, beside the cost.", min=0)] = 0.0,
     save: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the best rule designed (of --budget, if one is given) as JSON.",
-            metavar="FILE",
-            rich_help_panel=_POLICY,
-        ),
+        Path | None, _policy("Write the best rule designed (of --budget, if one is given) as JSON.", "FILE")
     ] = None,
     control: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column that the choice cannot have moved: it should not differ.",
-            metavar="COLUMN",
-            rich_help_panel=_TRUST,
-        ),
+        list[str] | None, _trust("Column that the choice cannot have moved: it should not differ.", "COLUMN")
     ] = None,
     reward_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="Smallest and largest reward there can be; those seen if left out.", rich_help_panel=_TRUST),
+        tuple[float, float] | None, _trust("Smallest and largest reward there can be; those seen if left out.")
     ] = None,
     level: Level = 0.95,
     seed: Annotated[int, typer.Option(help="Of the folds and the bootstrap.", min=0)] = 0,

@@ -1,12 +1,14 @@
 """The options of ``ifonly whatif``."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ifonly.agents.canonical import Equality
+from ifonly.cli.options import in_panel
 
 _ACTION, _THEN, _MANY = "What had been otherwise", "What happens after", "Many runs"
 _LIVE = "Models asked now (--continue live)"
@@ -30,18 +32,9 @@ class NoiseKind(StrEnum):
     TOKEN = "token"
 
 
-def live_option(
-    help: str, metavar: str | None = None, *names: str, min: float | None = None
-) -> typer.models.OptionInfo:
-    """An option that only live calls need."""
-    option: typer.models.OptionInfo = typer.Option(*names, help=help, metavar=metavar, min=min, rich_help_panel=_LIVE)
-    return option
-
-
-def _action(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_ACTION)
-    return option
-
+# Options that only live calls need.
+live_option = partial(in_panel, _LIVE)
+_action = partial(in_panel, _ACTION)
 
 Runs = Annotated[list[str], typer.Argument(help="Files or folders of runs, or ids (with --in).", metavar="RUN...")]
 Within = Annotated[

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ifonly.agents.errors import InputError
 from ifonly.cli.bench.whowhen_judge import Asked, Bench, judge_logs
-from ifonly.cli.options import Json
+from ifonly.cli.options import Json, in_panel
 from ifonly.cli.output import emit, note, stdout
 from ifonly.cli.progress import bar
 from ifonly.cli.status import Status
@@ -44,10 +44,7 @@ _COLUMNS = {
 
 def _judge(help: str, metavar: str | None = None, *names: str) -> typer.models.OptionInfo:
     least = {"N": 1, "USD": 0, "CALLS": 0}.get(metavar or "")
-    option: typer.models.OptionInfo = typer.Option(
-        *names, help=help, metavar=metavar, min=least, rich_help_panel="A model that is asked"
-    )
-    return option
+    return in_panel("A model that is asked", help, metavar, *names, min=least)
 
 
 @app.command(help=HELP)
