@@ -1,5 +1,6 @@
 """Every Python block of the README and of docs runs and prints what is said; every command in the README exists."""
 
+import json
 import os
 import re
 import subprocess
@@ -34,15 +35,28 @@ def test_pages_print_what_is_shown(page):
     assert run.stdout == printed
 
 
+# Every help in one process: each command alone would import its libraries anew, 2 s a command.
+HELPS = """
+import contextlib, io, json, sys
+from ifonly.cli import main
+told = {}
+for name in sys.argv[1:]:
+    sys.argv = ["ifonly", *name.split(), "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        try:
+            main()
+        except SystemExit as ended:
+            assert not ended.code, name
+    told[name] = text.getvalue()
+print(json.dumps(told))
+"""
+
+
 @pytest.fixture(scope="module")
 def helps():
-    def text(*command):
-        run = [Path(sys.executable).with_name("ifonly"), *command, "--help"]
-        return subprocess.run(
-            run, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
-        ).stdout
-
-    return {name: text(*name.split()) for name in (*COMMANDS, *(f"bench {bench}" for bench in BENCHES))}
+    run = [sys.executable, "-c", HELPS, *COMMANDS, *(f"bench {bench}" for bench in BENCHES)]
+    wide = {**os.environ, "COLUMNS": "200"}
+    return json.loads(subprocess.run(run, capture_output=True, text=True, check=True, env=wide).stdout)
 
 
 def test_every_command_and_flag_exists(helps):
