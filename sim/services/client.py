@@ -1,0 +1,48 @@
+"""How callers behave: timeout, retries, hedging, fallbacks, in the meanings of litellm's Router."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ifonly.sim.services.service import Amount, FailureKind, Spec
+
+__all__ = ["Client", "Hedge", "Retry"]
+
+
+class Retry(Spec):
+    """Ask again after a failure.
+
+    Before attempt k + 1 the client waits min(base factor^(k-1), cap) seconds, times a uniform on (0, 1) with full
+    jitter, on (1/2, 1) with equal jitter (Brooker 2015, "Exponential backoff and jitter"); at least the `retry_after`
+    that a refusal told.
+    """
+
+    attempts: Annotated[int, Field(ge=1)] = 3
+    base: Amount = 1.0
+    factor: Annotated[float, Field(ge=1.0)] = 2.0
+    cap: Amount = 60.0
+    jitter: Literal["none", "equal", "full"] = "full"
+    on: tuple[FailureKind, ...] = ("rate_limited", "timeout", "server_error")
+
+
+class Hedge(Spec):
+    """If no reply has come after `seconds`, ask once more (`service`, or the same) and take the first reply."""
+
+    seconds: Amount
+    service: str | None = None
+
+
+class Client(Spec):
+    """What a caller does around one call.
+
+    Attributes:
+        timeout: seconds after which an attempt, queueing included, is given up (`timeout`); None never.
+        fallbacks: services to ask in turn, each with the same retries, when all attempts at one have failed.
+    """
+
+    timeout: Annotated[float, Field(gt=0.0)] | None = None
+    retry: Retry = Retry(attempts=1)
+    hedge: Hedge | None = None
+    fallbacks: tuple[str, ...] = ()

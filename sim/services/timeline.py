@@ -1,0 +1,47 @@
+"""What a simulation gives: a span for every attempt and an end for every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ifonly.sim.services.service import FailureKind
+
+__all__ = ["Ended", "Span", "Status", "Timeline"]
+
+Status = Literal["ok", "cancelled"] | FailureKind
+"""`cancelled`: a hedge that lost."""
+
+
+class Span(NamedTuple):
+    """One attempt: it came to the service at `queued`, was served from `started` (None: never) to `ended`."""
+
+    request: str
+    site: str
+    service: str
+    attempt: int
+    queued: float
+    started: float | None
+    ended: float
+    status: Status
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class Ended(NamedTuple):
+    """How a request ended: `failed` names the site whose call failed after all retries and fallbacks."""
+
+    request: str
+    arrival: float
+    end: float
+    failed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Spans in the order in which they ended; requests in the order of the traffic."""
+
+    spans: tuple[Span, ...]
+    requests: tuple[Ended, ...]
