@@ -15,12 +15,12 @@ from ifonly.agents.records import Record
 from ifonly.scenarios.coverage.intervals import WhatIf, drawn_what_if
 from ifonly.scenarios.credit.workflow import GOOD
 from ifonly.scm.multiplicity import adjust, paired_p_values
-from ifonly.sim.blame.numbers import adjusted, p_value
+from ifonly.sim.blame.numbers import adjusted, beats_luck, p_value
 from ifonly.sim.live_answer import arm_estimate
 from ifonly.sim.rollout import Effort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ifonly.scm.estimate import Estimate
 
@@ -55,7 +55,8 @@ def null_flags(
     - ``abducted``: blame's rule, P(averted) above 1/2 by the binomial tail, in the run's own noise
     - ``edge``: the same where P(averted) is 1/2 at every site: the worst null that the rule allows for
     - ``paired``: more failures turned than made, by the sign test, later noise anew and independent in both arms
-    - ``unpaired``: blame's rule on later noise anew, which asks for P(averted) alone: it knows no null of "no effect"
+    - ``unpaired``: P(averted) above 1/2 on later noise anew, and nothing else: it knows no null of "no effect"
+    - ``drawn``: blame's rule on later noise anew: ``unpaired``, and fewer failures than when asking again (Fisher)
 
     Args:
         worlds: how many, each with one failed run.
@@ -90,17 +91,24 @@ def _rules(sites: list[WhatIf], generator: np.random.Generator, particles: int) 
         controls.append(site.fresh(site.again, generator.random((particles, steps))))
     edge = [arm_estimate(row.tolist(), _UNIT, effort, "fresh") for row in generator.random((steps, particles)).round()]
     p = paired_p_values(np.array(controls, dtype=float), np.array(fresh, dtype=float), "gain")
+    averted, risks, risk_again = (
+        [arm_estimate(arm, _UNIT, effort, "fresh") for arm in arms]
+        for arms in (fresh, 1.0 - np.array(fresh), 1.0 - np.array(controls))
+    )
+    luck = [beats_luck(before, after) for before, after in zip(risk_again, risks, strict=True)]
     return {
         "abducted": _flags(abducted),
         "edge": _flags(edge),
         "paired": (adjust(p) <= _RATE).tolist(),
-        "unpaired": _flags([arm_estimate(arm, _UNIT, effort, "fresh") for arm in fresh]),
+        "unpaired": _flags(averted),
+        "drawn": _flags(averted, luck),
     }
 
 
-def _flags(effects: list[Estimate]) -> list[bool]:
+def _flags(effects: list[Estimate], luck: Sequence[float] | None = None) -> list[bool]:
     """Blame's rule: certain where the corrected p-value is small and the effect above 1/2."""
-    p_values = adjusted([1.0 if (p := p_value(effect)) is None else p for effect in effects])
+    own = [1.0 if (p := p_value(effect)) is None else p for effect in effects]
+    p_values = adjusted([max(pair) for pair in zip(own, luck or own, strict=True)])
     return [p <= _RATE and (effect.value or 0.0) > _HALF for p, effect in zip(p_values, effects, strict=True)]
 
 
