@@ -122,6 +122,7 @@ def _part(
         ours=ours,
         naive=naive,
         mistake="the effect over all runs, taken for this one's" if facts else "the task's difficulty left out",
+        span=(-1.0, 1.0),
     )
 
 
@@ -172,5 +173,8 @@ WORLDS: Final = (
         sites=_SITES,
         law=lambda: law_of(_UNITS, _SITES),
         assumptions=("a good step is one uniform's threshold: what works at low odds works at higher ones",),
+        decision="Mend the planner first: of the .4 of success that a good plan is worth, .15 goes around the handoff, "
+        "and a better handoff alone leaves that undone.",
+        hidden=frozenset({"difficulty"}),
     ),
 )

@@ -59,6 +59,7 @@ def _gain(site: str, value: int) -> Query:
         ours=lambda: effect(_world, _FACTS, {site: Put(value)}, "success").counterfactual.change,
         naive=_RIGHT if is_note else 1.0,
         mistake="later replies drawn afresh once their prompt changed" if is_note else "none: nothing is drawn later",
+        span=(-1.0, 1.0),
     )
 
 
@@ -74,5 +75,6 @@ WORLDS: Final = (
         sites=("note", "action", "success"),
         law=lambda: law_of(_UNITS, ("note", "action", "success")),
         assumptions=("the reply's noise is its own: the same under every prompt",),
+        decision="Leave the note as it is and mend the action: no wording of the note would have averted this failure.",
     ),
 )

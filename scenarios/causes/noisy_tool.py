@@ -100,5 +100,6 @@ WORLDS: Final = (
         sites=_SITES,
         law=lambda: law_of(_UNITS, _SITES),
         assumptions=("the tool errs independently of the query",),
+        decision="Retry or replace the tool; leave query, parse and answer as they are.",
     ),
 )

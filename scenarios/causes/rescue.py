@@ -111,10 +111,12 @@ WORLDS: Final = (
                 ours=_earliest,
                 naive=3.0,
                 mistake="the last step at which the failure could have been averted",
+                span=(0.0, 3.0),
             ),
         ),
         sites=_STEPS,
         law=lambda: law_of(_UNITS, _STEPS),
         assumptions=("plan, search and check err independently",),
+        decision="Mend the plan, step 0; the check that let it pass is not where this failure was decided.",
     ),
 )

@@ -73,6 +73,8 @@ WORLDS: Final = (
         sites=("A", "B"),
         law=lambda: law_of(_UNITS, ("A", "B")),
         assumptions=("a task is as hard for B as it was for A",),
+        decision="Do not count on B where A failed: it works on 2 of 7 such tasks, not on every second.",
+        hidden=frozenset({"U"}),
         by=_BY,
     ),
 )

@@ -116,6 +116,7 @@ def _queries(world: World, unit: Respond, pair: tuple[str, str], event: str, tru
             ours=lambda: _alone(world, facts, pair, event),
             naive=2.0,
             mistake="counting whoever was there",
+            span=(0.0, 2.0),
         )
     )
     return made
@@ -145,6 +146,7 @@ WORLDS: Final = (
         sites=("ann", "bob", "ann_lands", "bob_lands", "broken"),
         law=lambda: law_of(_PUSHING, ("ann", "bob", "ann_lands", "bob_lands", "broken")),
         assumptions=("an actual cause is one by Halpern 2015, def. 2.2",),
+        decision="Roll Ann's change back: hers broke the service, and Bob's never took effect.",
     ),
     KnownWorld(
         name="two documents",
@@ -156,5 +158,6 @@ WORLDS: Final = (
         sites=("left", "right", "wrong"),
         law=lambda: law_of(_SEARCHING, ("left", "right", "wrong")),
         assumptions=("an actual cause is one by Halpern 2015, def. 2.2",),
+        decision="Take both documents out of the index: neither is the cause alone, and one less would change nothing.",
     ),
 )

@@ -198,6 +198,9 @@ class _Failed:
             sites=("fault", self.last),
             law=lambda: _law(self.workflow),
             assumptions=("choices are Gumbel-max", "at most one fault a run, at a uniform step"),
+            decision=f"Mend step {self.k}, not step 0: a re-run from step 0 would often succeed by luck, and this run "
+            "would have failed all the same.",
+            hidden=frozenset({"fault"}),
             by=_BY,
         )
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from ifonly.scenarios.catalog import known_worlds
+from ifonly.scenarios.known import SURE
 from ifonly.scm.enumeration import enumerate_world
 from ifonly.scm.queries import counterfactual
 
@@ -19,6 +20,10 @@ DRAWS = 20_000
 FALSE_FAILURE = 1e-6
 EXPECTED = 10  # cells expected less often are pooled, so that chi-square holds
 EXACT = 1e-9
+
+
+SAMPLED = {name: pair for name, pair in QUERIES.items() if pair[1].estimators}
+LARGE = 40_000
 
 
 @pytest.fixture(params=list(WORLDS))
@@ -52,6 +57,7 @@ def test_names_are_unique():
 def test_the_declared_graph_is_that_of_the_trace(known):
     for twin, _ in twins(known):
         assert set(twin.factual.graph.edges) == known.edges
+    assert known.hidden <= {site for edge in known.edges for site in edge}
 
 
 def test_nothing_done_returns_the_facts(known):
@@ -81,6 +87,34 @@ def test_ours_is_the_truth(asked):
 
 def test_some_naive_answer_is_wrong(known):
     assert max(abs(query.naive - query.truth) for query in known.queries) > 0.05
+
+
+@pytest.mark.parametrize("named", list(SAMPLED))
+def test_right_estimators_hold_the_truth_and_wrong_ones_miss_it(named):
+    """Right: in an interval that fails once in a million. Wrong: not even in a 95 % one, however many the units."""
+    known, query = SAMPLED[named]
+    sample = known.sample(LARGE, 7)
+    assert len({one.name for one in query.estimators}) == len(query.estimators)
+    assert any(not one.right for one in query.estimators)
+    for one in query.estimators:
+        made = one.of(sample, SURE if one.right else 0.95)
+        assert (made.low <= query.truth <= made.high) == one.right, (one.name, made, query.truth)
+        assert made.level in (1.0, SURE if one.right else 0.95)
+        assert one.why
+        if one.name == "naive":
+            sure = one.of(sample, SURE)
+            assert sure.low <= query.naive <= sure.high
+
+
+def test_samples_follow_the_moments(known):
+    """Each moment within the standard errors that fail once in a million."""
+    drawn = known.sample(DRAWS, 12) if known.moments else {}
+    assert known.moments or len(known.law()) > 1 or not known.by.particles
+    for moment in known.moments:
+        values = moment.of(drawn)
+        assert values.shape == (DRAWS,)
+        error = values.std(ddof=1) / np.sqrt(DRAWS)
+        assert abs(values.mean() - moment.truth) <= norm.isf(FALSE_FAILURE / 2) * error + 1e-12, moment.name
 
 
 def test_samples_follow_the_law(known):

@@ -23,6 +23,7 @@ COMMANDS = {
     "show": "Show a recorded run, step by step; or list the runs of a file or folder.",
     "whatif": "Ask what would have happened, had a step been otherwise.",
     "policy": "Say what another way to choose tools or models would have been worth, from a log alone.",
+    "scenario": "Answer a practitioner's question on a world whose truth is known, and on real data.",
     "blame": "Say which steps the failure of a run is due to, and what would have averted it.",
     "run": "Run an agent of your own, and record it: a model, a prompt, and tools from a Python file.",
     "record": "Record the calls of any client of OpenAI's chat completions, in any language.",

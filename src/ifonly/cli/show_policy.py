@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from ifonly.cli.grid import grid_table
 from ifonly.views.policy import policy_view
 from ifonly.views.text import visible
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ifonly.sim.policy import PolicyReport
-    from ifonly.views.policy import Grid
 
 __all__ = ["render_report"]
 
@@ -26,15 +24,15 @@ def render_report(console: Console, report: PolicyReport) -> None:
     """Print what was in the log, what each policy would have been worth, and the front."""
     view = policy_view(report)
     console.print(Text(visible(view.log), "bold"))
-    console.print(_grid(view.arms))
+    console.print(grid_table(view.arms))
     for answer in view.answers:
         console.print(Text(visible(answer.target), "bold") + Text("  " + answer.verdict, _STYLES[answer.verdict]))
         for line in answer.lines:
             console.print(Text("  " + visible(line)))
-        console.print(_grid(answer.estimates))
+        console.print(grid_table(answer.estimates))
     if view.front is not None:
         console.print(Text("Quality against cost", "bold"))
-        console.print(_grid(view.front))
+        console.print(grid_table(view.front))
         for name, lines in view.rules.items():
             console.print(Text(visible(name), "bold"))
             for line in lines:
@@ -43,12 +41,3 @@ def render_report(console: Console, report: PolicyReport) -> None:
     console.print(Text("assumes", "bold"))
     for line in view.assumes:
         console.print(Text("  " + visible(line)))
-
-
-def _grid(grid: Grid) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(grid.titles):
-        table.add_column(title, justify="left" if index == 0 else "right", overflow="fold")
-    for row in grid.rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    return table

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ifonly.scm.policy.rules import Constant, Leaf, Linear, Mixed
+from ifonly.views.grid import Grid
 from ifonly.views.scores import estimate_text, number
 
 if TYPE_CHECKING:
@@ -15,23 +16,10 @@ if TYPE_CHECKING:
     from ifonly.scm.policy.rules import Rule, Split
     from ifonly.sim.policy import PolicyAnswer, PolicyReport
 
-__all__ = ["AnswerView", "Grid", "PolicyView", "policy_view", "rule_lines"]
+__all__ = ["AnswerView", "PolicyView", "policy_view", "rule_lines"]
 
 _SHOWN = 8
 """Features of a linear rule that are told: those with the largest weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of texts.
-
-    Args:
-        titles: of the columns.
-        rows: the cells.
-    """
-
-    titles: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
