@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 __all__ = ["Draw"]
 
 _SMALLEST = 2.0**-54
 """Stands in for a uniform of exactly 0, at which quantile functions are infinite (probability 2**-53)."""
+
+_EIGHT = Struct("<8Q")
+_UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +54,19 @@ class Draw:
         """
         uniform = np.asarray(self.generator(site).random(shape))
         return np.maximum(uniform, _SMALLEST, out=uniform)
+
+    def eight(self, site: str) -> tuple[float, ...]:
+        """Return eight uniforms on (0, 1) of a site, at a twentieth of the price of a generator.
+
+        They are the words of a 64-byte BLAKE2b hash of seed and site (RFC 7693), 53 bits of each; a hash of another
+        length is another function, so they are independent of `uniform` at the same site.
+        """
+        words = _EIGHT.unpack(blake2b(f"{self.seed}/{site}".encode(), digest_size=64).digest())
+        return tuple([max((word >> 11) * _UNIT, _SMALLEST) for word in words])
+
+    def eights(self, sites: Iterable[str]) -> NDArray[np.float64]:
+        """Return `eight` of many sites at once, equal to the last digit: (sites, 8)."""
+        seed = f"{self.seed}/"
+        digests = b"".join([blake2b((seed + site).encode(), digest_size=64).digest() for site in sites])
+        words = np.frombuffer(digests, dtype="<u8").reshape(-1, 8) >> np.uint64(11)
+        return np.asarray(np.maximum(words * _UNIT, _SMALLEST))

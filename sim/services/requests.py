@@ -20,7 +20,8 @@ class Call:
         output_tokens: of the reply.
         prefix: name of the prompt prefix that a cache may hold, and `prefix_tokens` of it.
         noise: the abducted latency noise (a multiplier of the recorded service's law); None draws it.
-        recorded: the service of which `noise` is the noise.
+        recorded: the service of which `noise` is the noise; None: the service asked.
+        failure_noise: the abducted uniform that says whether and how the first attempt fails; None draws it.
     """
 
     site: str
@@ -33,15 +34,19 @@ class Call:
     prefix_tokens: int = 0
     noise: float | None = None
     recorded: str | None = None
+    failure_noise: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One run of an agent as traffic.
 
+    It ends `tail` seconds after its last call. A call that fails, after all retries and fallbacks, ends it at once:
+    calls under way are cancelled (as a task group does), later ones are not made.
+
     Attributes:
         name: unique in the traffic; names its noise.
-        arrival: seconds of simulated time.
+        arrival: seconds of simulated time, from 0.
         calls: in an order in which each comes after those it waits for.
         tail: seconds from the last end until the request ends.
         cluster: what pairs and clusters it (its task).

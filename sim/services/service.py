@@ -13,7 +13,7 @@ __all__ = ["Cache", "Failure", "FailureKind", "Latency", "Limit", "Outage", "Pri
 Amount: TypeAlias = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 FailureKind = Literal["rate_limited", "timeout", "server_error", "malformed"]
-"""HTTP 408 and 429, a reply that never comes, 5xx, and a reply that comes and is of no use."""
+"""HTTP 429, HTTP 408 or a reply that never comes, 5xx, and a reply that comes and is of no use."""
 
 
 class Spec(BaseModel):
@@ -37,7 +37,12 @@ class Latency(Spec):
 
 
 class Failure(Spec):
-    """An attempt fails in this way with this probability, after `seconds` (its service time where None)."""
+    """An attempt fails in this way with this probability, after `seconds` (its service time where None).
+
+    A `timeout` without `seconds` is a reply that never comes: it lasts until the client gives up, and its service
+    time where the client never does. One uniform an attempt picks the kind, in the order given: a service with
+    smaller probabilities fails on some of the same attempts, and on no others.
+    """
 
     kind: FailureKind
     probability: Probability
@@ -48,18 +53,21 @@ class Failure(Spec):
 class Limit(Spec):
     """At most `per_minute` requests or tokens a minute, by virtual scheduling (GCRA, ITU-T I.371).
 
-    An attempt conforms if it comes no more than `burst` units before its theoretical arrival time, which it then
-    moves on by its size. One that does not is refused (`rate_limited`, with the seconds until it would conform) or
-    waits that long at the service's door. Tokens of an attempt: input and output.
+    With T = 60 / per_minute seconds a unit, an attempt conforms if it comes no more than (burst - 1) T before the
+    theoretical arrival time, which it then moves on by T times its size: at most `burst` requests come at once (the
+    maximum burst size of I.371), then one every T. An attempt of any size conforms where nothing is owed, and what
+    it takes is owed. One that does not conform is refused (`rate_limited`, with the seconds until it would) or waits
+    that long at the service's door, where waiting keeps the order of coming; what it took stays taken when its
+    client gives up. Refused attempts take nothing. Tokens of an attempt: input and output.
     """
 
     per_minute: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-    burst: Amount = 1.0
+    burst: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = 1.0
     over: Literal["refuse", "wait"] = "refuse"
 
 
 class Outage(Spec):
-    """From `start` until `end` (seconds of simulated time) each attempt that would start fails with `server_error`."""
+    """From `start` until before `end` each attempt that would start fails at once with `server_error`."""
 
     start: Amount
     end: Amount
@@ -72,7 +80,12 @@ class Outage(Spec):
 
 
 class Price(Spec):
-    """US dollars a call, and a token. Failed attempts cost nothing, but `malformed` ones, which were answered."""
+    """US dollars a call, and a token.
+
+    Failed attempts cost nothing, but `malformed` ones, which were answered. One that its client left while a reply
+    was on the way (a timeout, a hedge that lost, a request that failed elsewhere) costs its call, its input and the
+    output made till then, as providers bill it.
+    """
 
     per_call: Amount = 0.0
     per_input_token: Amount = 0.0
@@ -81,7 +94,10 @@ class Price(Spec):
 
 
 class Cache(Spec):
-    """A prompt cache: a prefix stays for `seconds` after its last use; None for ever. Only `minimum` tokens or more."""
+    """A prompt cache: a prefix stays for `seconds` after its last use; None for ever. Only `minimum` tokens or more.
+
+    It can be read from the first token of the reply that brought it. Use is the start of an attempt that is answered.
+    """
 
     seconds: Amount | None = 300.0
     minimum: Annotated[int, Field(ge=0)] = 1024

@@ -10,11 +10,15 @@ from ifonly.sim.services.service import FailureKind
 __all__ = ["Ended", "Span", "Status", "Timeline"]
 
 Status = Literal["ok", "cancelled"] | FailureKind
-"""`cancelled`: a hedge that lost."""
+"""`cancelled`: a hedge that lost, or a call of a request that failed elsewhere."""
 
 
 class Span(NamedTuple):
-    """One attempt: it came to the service at `queued`, was served from `started` (None: never) to `ended`."""
+    """One attempt: it came to the service at `queued`, was served from `started` (None: never) to `ended`.
+
+    `attempt` counts the attempts of the call from 1, at whichever service; a `hedge` has the number of the attempt that
+    it stands beside. `output_tokens` are those made. Where all of a route cool down, `service` is the route.
+    """
 
     request: str
     site: str
@@ -28,6 +32,7 @@ class Span(NamedTuple):
     cached_tokens: int
     output_tokens: int
     cost: float
+    hedge: bool = False
 
 
 class Ended(NamedTuple):
