@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ifonly.sim.engine.attempt import OVER, Attempt
-from ifonly.sim.engine.chance import BACKOFF
+from ifonly.sim.engine.attempt import Attempt, State
+from ifonly.sim.engine.chance import Purpose
 from ifonly.sim.services.timeline import Span
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Asking:
         """Leave what is under way; nothing more is tried."""
         self._over = True
         for attempt, station, _ in self._live:
-            if attempt.state != OVER and station is not None:
+            if attempt.state is not State.OVER and station is not None:
                 station.leave(attempt, "cancelled")
         self._live.clear()
 
@@ -133,7 +133,7 @@ class Asking:
 
     def _nobody(self, attempt: Attempt, target: Target, now: float) -> None:
         """All services of the route are cooling down."""
-        attempt.state, attempt.status = OVER, "rate_limited"
+        attempt.state, attempt.status = State.OVER, "rate_limited"
         call = self.call
         self._desk.spans.append(
             Span(
@@ -185,7 +185,7 @@ class Asking:
         wait = min(self._backoff, retry.cap)
         self._backoff = min(self._backoff * retry.factor, retry.cap)
         if retry.jitter != "none":
-            u = self._desk.chance.uniforms(attempt)[BACKOFF]
+            u = self._desk.chance.uniforms(attempt)[Purpose.BACKOFF]
             wait *= u if retry.jitter == "full" else 0.5 + 0.5 * u
         return max(wait, attempt.retry_after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,10 +10,16 @@ if TYPE_CHECKING:
     from ifonly.sim.services.requests import Call
     from ifonly.sim.services.timeline import Status
 
-__all__ = ["COMING", "OVER", "SERVED", "WAITING", "Asker", "Attempt"]
+__all__ = ["Asker", "Attempt", "State"]
 
-COMING, WAITING, SERVED, OVER = range(4)
-"""States of an attempt: at the door, in the queue, in a slot, done. Numbers, which are the fastest to compare."""
+
+class State(Enum):
+    """Where an attempt is: at the door, in the queue, in a slot, done."""
+
+    COMING = auto()
+    WAITING = auto()
+    SERVED = auto()
+    OVER = auto()
 
 
 class Asker(Protocol):
@@ -74,7 +81,7 @@ class Attempt:
         self.uniforms: tuple[float, ...] | None = None
         self.queued = 0.0
         self.deadline = inf
-        self.state = COMING
+        self.state = State.COMING
         self.started: float | None = None
         self.seconds = self.first = 0.0
         self.cached = 0

@@ -6,6 +6,7 @@ are drawn at once, before the clock starts; others when they come.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from ifonly.sim.services.requests import Call, Request
     from ifonly.sim.services.world import World
 
-__all__ = ["BACKOFF", "FAILURE", "FAILURE_SECONDS", "LATENCY", "ROUTE", "Chance", "Noise", "quantile"]
-
-LATENCY, FAILURE, FAILURE_SECONDS, BACKOFF, ROUTE = range(5)
-"""What each of the uniforms of an attempt is for."""
+__all__ = ["Chance", "Noise", "Purpose", "quantile"]
 
 _LEAST, _MOST = 2.0**-54, 1.0 - 2.0**-53
 _SEPARATOR = "\x1f"
@@ -34,6 +32,16 @@ _WHOSE = "Say in `Call.recorded` whose noise it is, and give the world in which 
 
 Floats: TypeAlias = "NDArray[np.float64]"
 Indices: TypeAlias = "NDArray[np.int64]"
+
+
+class Purpose(IntEnum):
+    """What each of the uniforms of an attempt is for."""
+
+    LATENCY = 0
+    FAILURE = 1
+    FAILURE_SECONDS = 2
+    BACKOFF = 3
+    ROUTE = 4
 
 
 class Noise:
@@ -49,7 +57,7 @@ class Noise:
         """The multiplier of an attempt."""
         if attempt.number == 1 and not attempt.hedge:
             return self._first[attempt.index]
-        return quantile(self.law, chance.uniforms(attempt)[LATENCY])
+        return quantile(self.law, chance.uniforms(attempt)[Purpose.LATENCY])
 
 
 def quantile(law: Duration, u: float) -> float:
@@ -71,7 +79,7 @@ class Chance:
         self.first = draw.eights(_key(request.name, call.site, 1) for request in requests for call in request.calls)
         for index, call in enumerate(calls):
             if call.failure_noise is not None:
-                self.first[index, FAILURE] = call.failure_noise
+                self.first[index, Purpose.FAILURE] = call.failure_noise
         self._asked = _asked(world, calls)
         self._abducted = _abducted(factual, calls)
         self._columns: dict[Duration, Floats] = {}
@@ -80,7 +88,7 @@ class Chance:
         """The latency noise of a service of this law: abducted where it is known, else drawn."""
         column = self._columns.setdefault(law, np.zeros(len(self.first)))
         if (asked := self._asked.get(service)) is not None:
-            column[asked] = law.quantile(self.first[asked, LATENCY])
+            column[asked] = law.quantile(self.first[asked, Purpose.LATENCY])
             for recorded, (at, noise) in self._abducted.items():
                 # The same law gives the noise back to the last digit; cdf and quantile would not.
                 column[at] = noise if recorded == law else law.quantile(recorded.cdf(noise).clip(_LEAST, _MOST))

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ifonly.sim.engine.chance import ROUTE
+from ifonly.sim.engine.chance import Purpose
 
 if TYPE_CHECKING:
     from ifonly.sim.engine.attempt import Attempt
@@ -65,7 +65,7 @@ class Target:
         if self._strategy == "least-busy":
             return min(healthy, key=lambda station: station.under_way)
         ends = list(accumulate(self._weights[station] for station in healthy))
-        u = self._chance.uniforms(attempt)[ROUTE]
+        u = self._chance.uniforms(attempt)[Purpose.ROUTE]
         return healthy[min(bisect_right(ends, u * ends[-1]), len(healthy) - 1)]
 
     def has(self, now: float) -> bool:

@@ -6,8 +6,8 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
-from ifonly.sim.engine.attempt import COMING, OVER, SERVED, WAITING
-from ifonly.sim.engine.chance import FAILURE, FAILURE_SECONDS, quantile
+from ifonly.sim.engine.attempt import State
+from ifonly.sim.engine.chance import Purpose, quantile
 from ifonly.sim.engine.limiter import Limiter
 from ifonly.sim.engine.promptcache import PromptCache
 from ifonly.sim.services.timeline import Span
@@ -70,9 +70,9 @@ class Station:
 
     def leave(self, attempt: Attempt, status: Status) -> None:
         """The client leaves an attempt that is not over; it is not told."""
-        if attempt.state == COMING:
+        if attempt.state is State.COMING:
             self.coming -= 1
-        elif attempt.state == WAITING:
+        elif attempt.state is State.WAITING:
             self.waiting -= 1
         else:
             self.busy -= 1
@@ -99,7 +99,7 @@ class Station:
 
     def _admit(self, happening: Happening) -> None:
         attempt: Attempt = happening.what
-        if attempt.state == COMING:
+        if attempt.state is State.COMING:
             self.coming -= 1
             if self._clock.now < attempt.deadline:
                 self._enter(attempt)
@@ -114,7 +114,7 @@ class Station:
         elif self.waiting >= self._room:
             self._refuse(attempt, 0.0)
         else:
-            attempt.state = WAITING
+            attempt.state = State.WAITING
             self.waiting += 1
             self._queue.append(attempt)
             if attempt.deadline < inf:
@@ -122,7 +122,7 @@ class Station:
 
     def _tired(self, happening: Happening) -> None:
         attempt: Attempt = happening.what
-        if attempt.state == WAITING:
+        if attempt.state is State.WAITING:
             self.leave(attempt, "timeout")
             attempt.asker.ended(attempt)
 
@@ -141,7 +141,7 @@ class Station:
             self._clock.at(now, _tell, attempt)
             return
         self.busy += 1
-        attempt.state = SERVED
+        attempt.state = State.SERVED
         self._time(attempt)
         self._clock.at(min(now + attempt.seconds, attempt.deadline), self._served, attempt)
 
@@ -166,11 +166,11 @@ class Station:
         below = 0.0
         for failure in self._service.failures:
             below += failure.probability
-            if uniforms[FAILURE] < below:
+            if uniforms[Purpose.FAILURE] < below:
                 attempt.outcome = failure.kind
                 attempt.retry_after = failure.retry_after or 0.0
                 if failure.seconds is not None:
-                    attempt.seconds = quantile(failure.seconds, uniforms[FAILURE_SECONDS])
+                    attempt.seconds = quantile(failure.seconds, uniforms[Purpose.FAILURE_SECONDS])
                 elif failure.kind == "timeout" and attempt.deadline < inf:
                     attempt.seconds = inf
                 return
@@ -178,7 +178,7 @@ class Station:
     def _served(self, happening: Happening) -> None:
         """The slot's time is over: by the reply, or by the client's patience."""
         attempt: Attempt = happening.what
-        if attempt.state != SERVED:
+        if attempt.state is not State.SERVED:
             return
         self.busy -= 1
         started = attempt.started
@@ -193,13 +193,13 @@ class Station:
         """Free slots take the next of the queue; who has left it is passed over."""
         while self.waiting and self.busy < self._slots:
             attempt = self._queue.popleft()
-            if attempt.state == WAITING:
+            if attempt.state is State.WAITING:
                 self.waiting -= 1
                 self._start(attempt)
 
     def _close(self, attempt: Attempt, status: Status) -> None:
         """Write the span of an attempt that is over."""
-        attempt.state = OVER
+        attempt.state = State.OVER
         attempt.status = status
         call = attempt.call
         output, cost = (0, 0.0) if attempt.started is None else self._bill(attempt)

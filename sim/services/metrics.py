@@ -71,7 +71,7 @@ class ServiceLoad:
 
 @dataclass(frozen=True, slots=True)
 class RequestLoad:
-    """One request: seconds from arrival to end, those waited and served summed over its attempts, the site that failed."""
+    """One request: seconds from arrival to end; those waited and served, summed over its attempts; what failed it."""
 
     request: str
     seconds: float
