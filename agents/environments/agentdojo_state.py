@@ -98,10 +98,15 @@ def dumped(value: Any) -> str:
         text = yaml.dump(value, Dumper=_Dumper)
     except (yaml.YAMLError, TypeError, UnicodeError):
         return yaml.safe_dump(value)
-    return _folded_by_python(text) if '"' in text or "'':" in text else text
+    if '"' not in text and "'':" not in text:
+        return text
+    if isinstance(value, list) and len(value) > 1 and "&id" not in text:
+        # Without anchors the entries stand one under another, each as it would alone; most were written before.
+        return "".join(dumped([entry]) for entry in value)
+    return _folded_by_python(text)
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def _folded_by_python(text: str) -> str:
     """The same YAML as PyYAML's own emitter writes it: 30 ms for a folder of files, so it is remembered."""
     return yaml.safe_dump(yaml.load(text, yaml.CSafeLoader))
