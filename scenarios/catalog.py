@@ -1,7 +1,7 @@
 """Finds the worlds whose answers are known, and the scenarios that ask questions of them.
 
 Every module of the packages named here that has a tuple ``SCENARIOS``, or a tuple ``WORLDS`` whose worlds are scenarios
-as they stand. Modules with neither help the others.
+as they stand. Modules with neither help the others. Beside them stand the worlds that batches replay.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ from ifonly.agents.errors import UnknownName
 from ifonly.scenarios.scenario import scenario_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ifonly.scenarios.known import KnownWorld
     from ifonly.scenarios.scenario import Scenario
 
-__all__ = ["PACKAGES", "find_scenario", "known_worlds", "scenarios"]
+__all__ = ["PACKAGES", "REPLAYED", "find_scenario", "known_worlds", "scenarios"]
 
 PACKAGES: Final = ("ifonly.scenarios.causes",)
 """Packages of worlds, one file a world or a family of worlds."""
+
+REPLAYED: Final[Mapping[str, str]] = {
+    "credit-commit": "ifonly.scenarios.credit.replayed:commit",
+    "credit-repair": "ifonly.scenarios.credit.replayed:repair",
+}
+"""Worlds whose units `ifonly batch` replays, by name: the functions that make them."""
 
 
 def known_worlds() -> Iterator[KnownWorld]:

@@ -21,6 +21,8 @@ _SMALLEST = 2.0**-54
 
 _EIGHT = Struct("<8Q")
 _UNIT = 2.0**-53
+_WORDS = 4
+"""Doubles that Philox4x64 gives for one value of its counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,20 @@ class Draw:
         digests = b"".join([blake2b((seed + site).encode(), digest_size=64).digest() for site in sites])
         words = np.frombuffer(digests, dtype="<u8").reshape(-1, 8) >> np.uint64(11)
         return np.asarray(np.maximum(words * _UNIT, _SMALLEST))
+
+    def rows(self, site: str, first: int, count: int, width: int) -> NDArray[np.float64]:
+        """Return uniforms on (0, 1) of many units at a site, shape (count, width).
+
+        Row i belongs to unit number ``first + i``: it depends on seed, site and that number alone, so that units can be
+        drawn in blocks of any size and order. Philox is counter-based: a unit's row starts at a counter of its own.
+
+        Args:
+            site: the site.
+            first: number of the first unit, from 0.
+            count: how many units.
+            width: how many uniforms each has.
+        """
+        blocks = -(-width // _WORDS)
+        stream = np.random.Philox(key=self.key(site)).advance(first * blocks)
+        uniform = np.random.Generator(stream).random((count, blocks * _WORDS))[:, :width]
+        return np.maximum(uniform, _SMALLEST)

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
 
-__all__ = ["Interval", "clopper_pearson", "cluster_bootstrap", "effective_size", "guarded_mean", "weighted_mean"]
+__all__ = [
+    "Interval",
+    "clopper_pearson",
+    "cluster_bootstrap",
+    "effective_size",
+    "guarded_interval",
+    "guarded_mean",
+    "weighted_mean",
+]
 
 Interval = tuple[float, float]
 """Lower and upper end."""
@@ -99,10 +107,23 @@ def guarded_mean(values: ArrayLike, reach: float, level: float = 0.95) -> tuple[
     x = np.asarray(values, dtype=float)
     if x.ndim != 1 or not x.size:
         raise ValueError(f"need a vector of values, got shape {x.shape}")
-    n, mean = len(x) + 2, float(x.mean())
-    variance = (np.square(x - mean).sum() + reach**2 / 2) / (n - 1)
-    half = float(stdtrit(n - 1, (1 + level) / 2) * np.sqrt(variance / n))
-    return mean, (mean - half, mean + half)
+    mean = float(x.mean())
+    return mean, guarded_interval(len(x), mean, float(np.square(x - mean).sum()), reach, level)
+
+
+def guarded_interval(size: int, mean: float, deviation: float, reach: float, level: float = 0.95) -> Interval:
+    """Return the interval of `guarded_mean` from sums, where draws are too many to be kept.
+
+    Args:
+        size: number of draws, at least 1.
+        mean: of the draws.
+        deviation: sum of their squared distances from it.
+        reach: how far apart two values can be.
+        level: coverage in (0, 1).
+    """
+    n = size + 2
+    half = float(stdtrit(n - 1, (1 + level) / 2) * np.sqrt((deviation + reach**2 / 2) / (n - 1) / n))
+    return mean - half, mean + half
 
 
 def cluster_bootstrap(

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "See it work: a real attack taken apart from its log, then an agent of this machine, asked again. No key.",
     "show": "Show a recorded run, step by step; or list the runs of a file or folder.",
     "whatif": "Ask what would have happened, had a step been otherwise.",
+    "batch": "Ask what-ifs of very many units, on all processors or a cluster; an interrupted batch goes on.",
     "policy": "Say what another way to choose tools or models would have been worth, from a log alone.",
     "scenario": "Answer a practitioner's question on a world whose truth is known, and on real data.",
     "blame": "Say which steps the failure of a run is due to, and what would have averted it.",

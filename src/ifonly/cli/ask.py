@@ -11,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from ifonly.agents.actions import (
     CallAction,
     DropAction,
+    EnvironmentAction,
     ModelAction,
     PromptAction,
     RedrawAction,
@@ -20,7 +21,7 @@ from ifonly.agents.actions import (
 )
 from ifonly.agents.errors import ActionError, InputError
 from ifonly.agents.rerun import Rerun
-from ifonly.sim.clean import clean_environment, clean_result
+from ifonly.sim.clean import INJECTIONS, clean_environment, clean_result
 from ifonly.sim.swaps.cells import swapped_in
 
 if TYPE_CHECKING:
@@ -108,6 +109,23 @@ class Ask:
         """
         given = tuple(parse_action(text_of(text)) for text in self.given)
         here = self._action(run, environment)
+        return given if here is None else (here, *given)
+
+    def everywhere(self) -> tuple[Action, ...]:
+        """The actions, where they are the same for every run.
+
+        Raises:
+            ActionError: JSON that is no action, or an action that differs from run to run.
+            InputError: a file that cannot be read.
+        """
+        given = tuple(parse_action(text_of(text)) for text in self.given)
+        if not self.clean:
+            here = None if self.at is None else self._action_at(self.at)
+        elif self.at is None:
+            here = EnvironmentAction(settings={INJECTIONS: {}})
+        else:
+            fix = "Take the attack out of the whole environment: --clean without --at."
+            raise ActionError(f"--clean --at {self.at} of many runs", "a clean result differs from run to run", fix)
         return given if here is None else (here, *given)
 
     def _asked(self) -> list[str]:

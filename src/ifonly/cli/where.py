@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import ActionError, UnknownName
@@ -25,6 +25,7 @@ class Where:
     """
 
     conditions: tuple[tuple[str, str], ...] = ()
+    _seen: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Where:
@@ -47,12 +48,25 @@ class Where:
         Raises:
             UnknownName: no run at all has one of the keys.
         """
-        facts = [(run, _facts(run)) for run in runs]
-        known = {key for _, fact in facts for key in fact}
+        chosen = tuple(run for run in runs if self.holds(run))
+        self.known()
+        return chosen
+
+    def holds(self, run: Trajectory) -> bool:
+        """Whether all conditions hold for a run; for runs that are seen one at a time."""
+        fact = _facts(run)
+        self._seen.update(fact)
+        return all(fact.get(key) == value for key, value in self.conditions)
+
+    def known(self) -> None:
+        """See that some run that was looked at has each key.
+
+        Raises:
+            UnknownName: no run at all has one of them.
+        """
         for key, _ in self.conditions:
-            if key not in known:
-                raise UnknownName("key of --where", key, sorted(known))
-        return tuple(run for run, fact in facts if all(fact.get(key) == value for key, value in self.conditions))
+            if key not in self._seen:
+                raise UnknownName("key of --where", key, sorted(self._seen))
 
 
 def _facts(run: Trajectory) -> dict[str, str]:

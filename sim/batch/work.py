@@ -1,0 +1,88 @@
+"""What a worker does, whatever started it: the rows of a chunk, written as a partition."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from ifonly.agents.errors import IfonlyError
+from ifonly.sim.batch.job import Job, RecordedUnits
+from ifonly.sim.batch.recorded import RecordedBench
+from ifonly.sim.batch.rows import failed, table_of
+from ifonly.sim.batch.store import write_partition
+from ifonly.sim.batch.worlds import WorldBench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ifonly.sim.batch.store import Written
+
+__all__ = ["Bench", "Task", "WorkerKilled", "bench_of", "perform"]
+
+
+class WorkerKilled(IfonlyError):
+    """A unit whose every worker was killed while it was at it: out of memory, perhaps, or a crash of a library."""
+
+
+class Bench(Protocol):
+    """Answers the questions of a job."""
+
+    def table(self, chunk: range) -> pa.Table:
+        """The rows of the units in a range."""
+        ...
+
+
+class Task(NamedTuple):
+    """What every worker of a batch is told: the job, as JSON, and the folder of its results."""
+
+    job: str
+    folder: str
+
+
+def bench_of(job: Job) -> Bench:
+    """What answers a job's questions."""
+    return RecordedBench(job) if isinstance(job.units, RecordedUnits) else WorldBench(job)
+
+
+@lru_cache(maxsize=1)
+def _bench(job: str) -> Bench:
+    """One for the process: a corpus is read, and a world fitted, once."""
+    return bench_of(Job.model_validate_json(job))
+
+
+def perform(
+    task: Task, chunk: range, lost: frozenset[int] = frozenset(), at: Callable[[int], None] | None = None
+) -> Written:
+    """Work a chunk off, and write its partition.
+
+    Args:
+        task: what to do.
+        chunk: its units.
+        lost: units that kill their worker; each becomes a row with an error.
+        at: told the index of each unit before it is begun; units are then taken one by one, to the same rows.
+
+    Raises:
+        IfonlyError: the job itself cannot be worked on.
+        OSError: the partition cannot be written.
+    """
+    bench = _bench(task.job)
+    if at is None and not lost:
+        table = bench.table(chunk)
+    else:
+        tables = []
+        for index in chunk:
+            if at is not None:
+                at(index)
+            tables.append(_lost(index) if index in lost else bench.table(range(index, index + 1)))
+        table = pa.concat_tables(tables)
+    return write_partition(Path(task.folder), chunk, table)
+
+
+def _lost(index: int) -> pa.Table:
+    error = WorkerKilled(
+        f"unit {index}", "each worker that took it was killed", "Look for what it does to memory, and run it alone."
+    )
+    return table_of([failed(index, f"unit {index}", error)])

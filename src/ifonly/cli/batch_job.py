@@ -1,0 +1,167 @@
+"""From the options of ``ifonly batch`` to its job."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+import ifonly
+from ifonly.agents.actions import Action, EnvironmentAction
+from ifonly.agents.errors import ActionError, InputError
+from ifonly.agents.files import expand
+from ifonly.agents.reading import Placed, placed
+from ifonly.cli.ask import Ask, text_of
+from ifonly.cli.output import note, problems
+from ifonly.cli.progress import bar
+from ifonly.scenarios.catalog import REPLAYED
+from ifonly.sim.batch.job import DataFile, Job, KnownUnits, Question, RecordedUnits, RunFile, file_digest
+from ifonly.sim.clean import INJECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ifonly.agents.canonical import Equality
+    from ifonly.agents.records import Trajectory
+    from ifonly.cli.where import Where
+    from ifonly.sim.batch.job import Units
+
+__all__ = ["Found", "job_of", "questions_of", "recorded_units", "world_units"]
+
+_QUESTIONS: TypeAdapter[dict[str, list[Action]]] = TypeAdapter(dict[str, list[Action]])
+
+
+@dataclass
+class Found:
+    """The runs that were chosen, by file and format, and how many records could not be read."""
+
+    records: dict[tuple[Path, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    seen: int = 0
+    left_out: int = 0
+
+    @property
+    def files(self) -> tuple[RunFile, ...]:
+        """As a job names them."""
+        return tuple(
+            RunFile(path=str(path), digest=file_digest(path), format=format, records=tuple(numbers))
+            for (path, format), numbers in self.records.items()
+        )
+
+
+def questions_of(asked: Ask | None, given: str | None) -> tuple[Question, ...]:
+    """The what-ifs: one typed as options, or several from a file that maps names to lists of actions.
+
+    Raises:
+        ActionError: both, neither, or what is no action.
+        InputError: the file cannot be read.
+    """
+    if (asked is None) == (given is None):
+        found = "none" if asked is None else "both an action and --questions"
+        raise ActionError("one what-if or more", found, "Ask with --at and its like, or with --questions @FILE.")
+    if asked is not None:
+        actions = asked.everywhere()
+        name = "; ".join(f"{action.do} {action.site}" for action in actions)
+        return (Question(name=name, actions=actions),)
+    text = text_of(given or "")
+    try:
+        read = _QUESTIONS.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        fix = """Write an object such as {"no search": [{"site": "search/0", "do": "drop"}]}."""
+        raise ActionError(f"--questions {text[:80]}", f"{place}: {first['msg']}", fix) from None
+    return tuple(Question(name=name, actions=tuple(actions)) for name, actions in read.items())
+
+
+def recorded_units(
+    paths: Sequence[str],
+    format: str | None,
+    where: Where,
+    limit: int | None,
+    questions: Sequence[Question],
+    then: tuple[str, Sequence[str], Equality],
+) -> tuple[RecordedUnits, int]:
+    """Recorded runs as units, and how many records were left out.
+
+    Args:
+        paths: where they are.
+        format: of them; found out if None.
+        where: which of them.
+        limit: how many at most.
+        questions: where one takes the attack out of the environment, runs that were not attacked are left out.
+        then: the continuation, where its corpus is, and when requests are equal.
+
+    Raises:
+        InputError: nothing could be read.
+        ActionError: no run is left.
+        UnknownName: no run has a key of `where`.
+    """
+    cleans = any(_cleans(action) for question in questions for action in question.actions)
+    calm = 0
+
+    def wanted(run: Trajectory) -> bool:
+        nonlocal calm
+        if not where.holds(run):
+            return False
+        attacked = run.environment is not None and bool(run.environment.settings.get(INJECTIONS))
+        calm += cleans and not attacked
+        return attacked or not cleans
+
+    found = _found(paths, format, wanted, limit)
+    where.known()
+    if calm:
+        note(f"{calm:,} runs were not attacked, and are left out.")
+    if not found.records:
+        raise ActionError(f"{found.seen:,} runs", "none is to be asked", "`ifonly show PATH` lists the runs.")
+    continuation, corpus, equality = then
+    pool = _found(corpus, format, lambda _: True, None) if continuation == "corpus" else Found()
+    units = RecordedUnits.model_validate(
+        {"files": found.files, "continuation": continuation, "corpus": pool.files, "equality": equality}
+    )
+    return units, found.left_out + pool.left_out
+
+
+def world_units(world: str, paths: Sequence[str], count: int, settings: dict[str, JsonValue]) -> KnownUnits:
+    """Units of a world, by the name of one that comes with ifonly or as ``module:name``.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    files = list(expand(paths))
+    for file in files:
+        if isinstance(file, InputError):
+            raise file
+    data = tuple(DataFile(path=str(file), digest=file_digest(file)) for file in files if isinstance(file, Path))
+    return KnownUnits(world=REPLAYED.get(world, world), settings=settings, files=data, count=count)
+
+
+def job_of(units: Units, questions: tuple[Question, ...], level: float, seed: int) -> Job:
+    """The job."""
+    return Job(ifonly=ifonly.__version__, units=units, questions=questions, level=level, seed=seed)
+
+
+def _cleans(action: Action) -> bool:
+    return isinstance(action, EnvironmentAction) and action.settings.get(INJECTIONS) == {}
+
+
+def _found(paths: Sequence[str], format: str | None, wanted: Callable[[Trajectory], bool], limit: int | None) -> Found:
+    found, bad, count = Found(), list[InputError](), 0
+    with bar("reading runs", unit="bytes") as told:
+        for one in placed(paths, format, progress=told):
+            if not isinstance(one, Placed):
+                bad.append(one)
+                continue
+            found.seen += 1
+            if wanted(one.run):
+                found.records[one.file, one.format].append(one.number)
+                count += 1
+            if count == limit:
+                break
+    problems(bad if found.seen else bad[1:])
+    if bad and not found.seen:
+        raise bad[0]
+    found.left_out = len(bad)
+    return found
