@@ -20,7 +20,7 @@ from ifonly.sim.batch.work import Task
 from ifonly.sim.batch.worlds import world_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ifonly.sim.batch.executors import Executor
@@ -34,7 +34,8 @@ class BatchAnswer(Record):
     Attributes:
         version: of this layout.
         digest: of the job.
-        folder: where its rows are, as Parquet partitions.
+        folder: of its results.
+        rows: the folder in it that holds the Parquet partitions, and nothing else.
         executor: who did the work.
         units: of the job.
         before: how many of them were done before this start.
@@ -48,6 +49,7 @@ class BatchAnswer(Record):
     version: Literal[1] = 1
     digest: str
     folder: str
+    rows: str
     executor: str
     units: int
     before: int
@@ -86,28 +88,42 @@ def run_batch(
     store, started = Store(out, job), time.perf_counter()
     with store.opened(chunk):
         known = store.acknowledged()
-        before = done = sum(len(range(w.start, w.stop)) for w in known.values())
+        before = sum(len(range(w.start, w.stop)) for w in known.values())
         left = [units for units in job.chunks(store.chunk) if units.start not in known]
-        progress(done, job.units.count)
-        task = Task(job.model_dump_json(), str(store.folder))
-        with store.log() as log, closing(executor.work_off(task, left)) as written:
-            for partition in written:
-                log.acknowledge(partition)
-                done += partition.stop - partition.start
-                progress(done, job.units.count)
-        seconds = time.perf_counter() - started
-        return BatchAnswer(
-            digest=job.digest,
-            folder=str(store.folder),
-            executor=executor.name,
-            units=job.units.count,
-            before=before,
-            partitions=len(job.chunks(store.chunk)),
-            seconds=seconds,
-            rate=(done - before) / seconds if left else None,
-            rows_digest=rows_digest(store.tables()),
-            summary=summarise_rows(store.tables(), job.level),
-        )
+        _work_off(store, left, before, executor, progress)
+        return _answer(store, executor, before, time.perf_counter() - started)
+
+
+def _answer(store: Store, executor: Executor, before: int, seconds: float) -> BatchAnswer:
+    """What became of a batch whose every partition is there."""
+    job, left = store.job, store.job.units.count - before
+    return BatchAnswer(
+        digest=job.digest,
+        folder=str(store.folder),
+        rows=str(store.rows),
+        executor=executor.name,
+        units=job.units.count,
+        before=before,
+        partitions=len(store.acknowledged()),
+        seconds=seconds,
+        rate=left / seconds if left else None,
+        rows_digest=rows_digest(store.tables()),
+        summary=summarise_rows(store.tables(), job.level),
+    )
+
+
+def _work_off(
+    store: Store, left: Sequence[range], done: int, executor: Executor, progress: Callable[[int, int], None]
+) -> None:
+    """Have what is left worked off, and acknowledge each partition."""
+    job, total = store.job, store.job.units.count
+    progress(done, total)
+    task = Task(job.model_dump_json(), str(store.rows))
+    with store.log() as log, closing(executor.work_off(task, left)) as written:
+        for partition in written:
+            log.acknowledge(partition)
+            done += partition.stop - partition.start
+            progress(done, total)
 
 
 def checked(job: Job) -> None:

@@ -1,8 +1,8 @@
 """Where results lie: one folder a job, with its manifest, its partitions, and the log of what is acknowledged.
 
     DIGEST/manifest.json             the job, and how its units are cut into partitions
-           part-000000-000128.parquet    the rows of these units
            log.jsonl                 a line for each acknowledged partition
+           rows/part-0-128.parquet   the rows of these units; nothing but such files stands here
            lock                      held by the driver that is at work
 
 A partition is written under a temporary name, fsynced and renamed, so that it is there whole or not at all; after that
@@ -69,20 +69,20 @@ class Written(NamedTuple):
         return _name(range(self.start, self.stop))
 
 
-def write_partition(folder: Path, chunk: range, table: pa.Table) -> Written:
+def write_partition(rows: Path, chunk: range, table: pa.Table) -> Written:
     """Write the rows of some units, whole or not at all.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
     """
-    path = folder / _name(chunk)
-    temporary = folder / f"{_TEMPORARY}{path.name}.{uuid.uuid4().hex}"
+    path = rows / _name(chunk)
+    temporary = rows / f"{_TEMPORARY}{path.name}.{uuid.uuid4().hex}"
     with temporary.open("wb") as file:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
         _sync(file.fileno())
         size = file.tell()
     temporary.replace(path)
-    _sync_folder(folder)
+    _sync_folder(rows)
     errors = table.num_rows - table.column("error").null_count
     return Written(chunk.start, chunk.stop, table.num_rows, errors, size)
 
@@ -97,6 +97,7 @@ class Store:
 
     def __init__(self, out: Path, job: Job) -> None:
         self.job, self.out, self.folder = job, out, out / job.digest
+        self.rows = self.folder / "rows"
         self.chunk = CHUNK[job.units.kind]
 
     @contextmanager
@@ -110,7 +111,7 @@ class Store:
             InputError: another driver is at work in it, or it cannot be used.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.rows.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / _LOCK, timeout=0):
                 self._begin(chunk)
                 yield
@@ -120,7 +121,7 @@ class Store:
             ) from None
 
     def _begin(self, chunk: int | None) -> None:
-        for left in self.folder.glob(f"{_TEMPORARY}*"):
+        for left in (*self.folder.glob(f"{_TEMPORARY}*"), *self.rows.glob(f"{_TEMPORARY}*")):
             left.unlink(missing_ok=True)
         path = self.folder / _MANIFEST
         if path.exists():
@@ -137,7 +138,7 @@ class Store:
             return {}
         lines = path.read_bytes().split(b"\n")[:-1]
         logged = [Written(*_numbers(line)) for line in lines]
-        return {w.start: w for w in logged if _size(self.folder / w.name) == w.size}
+        return {w.start: w for w in logged if _size(self.rows / w.name) == w.size}
 
     @contextmanager
     def log(self) -> Iterator[_Log]:
@@ -151,7 +152,7 @@ class Store:
     def tables(self) -> Iterator[pa.Table]:
         """The acknowledged rows, partition by partition, in the order of the units."""
         for _, written in sorted(self.acknowledged().items()):
-            yield pq.read_table(self.folder / written.name, schema=SCHEMA, page_checksum_verification=True)
+            yield pq.read_table(self.rows / written.name, schema=SCHEMA, page_checksum_verification=True)
 
     def others(self) -> list[Job]:
         """Other jobs whose results lie beside these, the last one first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -9,11 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import pyarrow as pa
 
 from ifonly.agents.errors import IfonlyError
-from ifonly.sim.batch.job import Job, RecordedUnits
-from ifonly.sim.batch.recorded import RecordedBench
+from ifonly.sim.batch.job import Job
 from ifonly.sim.batch.rows import failed, table_of
 from ifonly.sim.batch.store import write_partition
-from ifonly.sim.batch.worlds import WorldBench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,15 +35,24 @@ class Bench(Protocol):
 
 
 class Task(NamedTuple):
-    """What every worker of a batch is told: the job, as JSON, and the folder of its results."""
+    """What every worker of a batch is told: the job, as JSON, and the folder of its rows."""
 
     job: str
-    folder: str
+    rows: str
+
+
+# Imported when they are needed: recorded runs take torch, which would be most of a worker's start and memory.
+_BENCHES = {
+    "recorded": ("ifonly.sim.batch.recorded", "RecordedBench"),
+    "world": ("ifonly.sim.batch.worlds", "WorldBench"),
+}
 
 
 def bench_of(job: Job) -> Bench:
     """What answers a job's questions."""
-    return RecordedBench(job) if isinstance(job.units, RecordedUnits) else WorldBench(job)
+    module, name = _BENCHES[job.units.kind]
+    bench: Bench = getattr(importlib.import_module(module), name)(job)
+    return bench
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +86,7 @@ def perform(
                 at(index)
             tables.append(_lost(index) if index in lost else bench.table(range(index, index + 1)))
         table = pa.concat_tables(tables)
-    return write_partition(Path(task.folder), chunk, table)
+    return write_partition(Path(task.rows), chunk, table)
 
 
 def _lost(index: int) -> pa.Table:

@@ -99,21 +99,11 @@ def recorded_units(
         ActionError: no run is left.
         UnknownName: no run has a key of `where`.
     """
-    cleans = any(_cleans(action) for question in questions for action in question.actions)
-    calm = 0
-
-    def wanted(run: Trajectory) -> bool:
-        nonlocal calm
-        if not where.holds(run):
-            return False
-        attacked = run.environment is not None and bool(run.environment.settings.get(INJECTIONS))
-        calm += cleans and not attacked
-        return attacked or not cleans
-
+    wanted = _Wanted(where, any(_cleans(action) for question in questions for action in question.actions))
     found = _found(paths, format, wanted, limit)
     where.known()
-    if calm:
-        note(f"{calm:,} runs were not attacked, and are left out.")
+    if wanted.calm:
+        note(f"{wanted.calm:,} runs were not attacked, and are left out.")
     if not found.records:
         raise ActionError(f"{found.seen:,} runs", "none is to be asked", "`ifonly show PATH` lists the runs.")
     continuation, corpus, equality = then
@@ -141,6 +131,22 @@ def world_units(world: str, paths: Sequence[str], count: int, settings: dict[str
 def job_of(units: Units, questions: tuple[Question, ...], level: float, seed: int) -> Job:
     """The job."""
     return Job(ifonly=ifonly.__version__, units=units, questions=questions, level=level, seed=seed)
+
+
+@dataclass
+class _Wanted:
+    """Which runs are asked: by conditions, and attacked where the attack is to be taken out."""
+
+    where: Where
+    cleans: bool
+    calm: int = 0
+
+    def __call__(self, run: Trajectory) -> bool:
+        if not self.where.holds(run):
+            return False
+        attacked = run.environment is not None and bool(run.environment.settings.get(INJECTIONS))
+        self.calm += self.cleans and not attacked
+        return attacked or not self.cleans
 
 
 def _cleans(action: Action) -> bool:

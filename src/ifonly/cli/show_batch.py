@@ -42,9 +42,7 @@ def render_batch(console: Console, answer: BatchAnswer) -> None:
             "" if row.tasks is None else f"{row.tasks:,}",
             _value(row.factual),
             *(_told(estimate) for estimate in (row.counterfactual, row.change)),
-            ""
-            if row.bounds is None or row.settled == row.units
-            else f"{number(row.bounds.low)} to {number(row.bounds.high)}",
+            _ends(row.bounds) if row.settled < row.units else "",
         )
     console.print(table)
     verdicts = ", ".join(f"{count:,} {visible(name)}" for name, count in summary.verdicts.items())
@@ -59,7 +57,7 @@ def render_batch(console: Console, answer: BatchAnswer) -> None:
     rate = "" if answer.rate is None else f", {number(answer.rate)} units a second"
     before = f"; {answer.before:,} were done before" if answer.before else ""
     console.print(Text(f"{number(answer.seconds)} s ({answer.executor}{rate}){before}"))
-    console.print(Text(f"{answer.partitions} partitions in {visible(answer.folder)}"))
+    console.print(Text(f"{answer.partitions} partitions in {visible(answer.rows)}"))
 
 
 def _told(estimate: Estimate | None) -> str:
