@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.special import chdtrc
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ifonly.scm.clustered import cochran_q
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.policy.evaluation import Evaluation
@@ -273,6 +273,4 @@ def _part(evaluation: Evaluation, rows: Ints) -> Evaluation:
 
 def _same(known: Floats) -> float:
     """P-value of one value for all, from rows of value and standard error."""
-    values, precision = known[:, 0], known[:, 1] ** -2
-    common = float(precision @ values / precision.sum())
-    return float(chdtrc(len(values) - 1, float(precision @ np.square(values - common))))
+    return cochran_q(known[:, 0], known[:, 1])[1]

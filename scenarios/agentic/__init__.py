@@ -1,0 +1,1 @@
+"""Worlds and scenarios of agentic workflows: retrieval, critics, retries, outages, injections, routing."""
