@@ -169,7 +169,9 @@ class Station:
             if uniforms[Purpose.FAILURE] < below:
                 attempt.outcome = failure.kind
                 attempt.retry_after = failure.retry_after or 0.0
-                if failure.seconds is not None:
+                if attempt.number == 1 and not attempt.hedge and attempt.call.failed_after is not None:
+                    attempt.seconds = attempt.call.failed_after
+                elif failure.seconds is not None:
                     attempt.seconds = quantile(failure.seconds, uniforms[Purpose.FAILURE_SECONDS])
                 elif failure.kind == "timeout" and attempt.deadline < inf:
                     attempt.seconds = inf

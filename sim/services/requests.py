@@ -22,6 +22,7 @@ class Call:
         noise: the abducted latency noise (a multiplier of the recorded service's law); None draws it.
         recorded: the service of which `noise` is the noise; None: the service asked.
         failure_noise: the abducted uniform that says whether and how the first attempt fails; None draws it.
+        failed_after: seconds after which the recorded first attempt failed, for where it fails again; None draws them.
     """
 
     site: str
@@ -35,6 +36,7 @@ class Call:
     noise: float | None = None
     recorded: str | None = None
     failure_noise: float | None = None
+    failed_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def _check_call(request: Request, call: Call, known: set[str], before: set[str])
         prefix_tokens=call.prefix_tokens,
         noise=call.noise or 0.0,
         failure_noise=call.failure_noise or 0.0,
+        failed_after=call.failed_after or 0.0,
     )
     if call.prefix_tokens > call.input_tokens:
         raise NotApplicable(f"{where}: a prefix of {call.prefix_tokens} tokens in a prompt of {call.input_tokens}")

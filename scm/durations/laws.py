@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
-__all__ = ["Constant", "Duration", "Exponential", "Gamma", "LogNormal", "Monotone"]
+__all__ = ["Constant", "Exponential", "Floats", "Gamma", "Law", "LogNormal", "Monotone", "Positive"]
 
 Floats: TypeAlias = NDArray[np.float64]
+"""Numbers of any shape."""
+
 Positive: TypeAlias = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+"""A finite number above 0."""
 
 
 class Monotone(Protocol):
@@ -34,11 +37,13 @@ class Monotone(Protocol):
         """P(X <= value): the u of each value."""
 
 
-class _Law(BaseModel):
+class Law(BaseModel):
+    """Base of laws: frozen, closed to unknown names."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Constant(_Law):
+class Constant(Law):
     """Always the same value: x = value."""
 
     law: Literal["constant"] = "constant"
@@ -59,7 +64,7 @@ class Constant(_Law):
         return np.where(value < self.value, 0.0, np.where(value > self.value, 1.0, 0.5))
 
 
-class Exponential(_Law):
+class Exponential(Law):
     """x = -mean log(1 - u)."""
 
     law: Literal["exponential"] = "exponential"
@@ -74,7 +79,7 @@ class Exponential(_Law):
         return -np.expm1(-np.asarray(value) / self.mean)
 
 
-class LogNormal(_Law):
+class LogNormal(Law):
     """x = median exp(sigma z), z the standard normal quantile of u."""
 
     law: Literal["lognormal"] = "lognormal"
@@ -96,7 +101,7 @@ class LogNormal(_Law):
             return np.asarray(special.ndtr(np.log(np.asarray(value) / self.median) / self.sigma))
 
 
-class Gamma(_Law):
+class Gamma(Law):
     """Gamma with shape k and scale s: mean k s, variance k s^2."""
 
     law: Literal["gamma"] = "gamma"
@@ -115,7 +120,3 @@ class Gamma(_Law):
     def cdf(self, value: Floats) -> Floats:
         """The regularised incomplete gamma function at value / scale."""
         return np.asarray(special.gammainc(self.shape, np.asarray(value) / self.scale))
-
-
-Duration: TypeAlias = Annotated[Constant | Exponential | LogNormal | Gamma, Field(discriminator="law")]
-"""A law that a world file can state, told apart by `law`."""

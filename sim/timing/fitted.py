@@ -1,0 +1,158 @@
+"""Traffic from recorded runs, in the world that fits them or in one that is declared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ifonly.agents.errors import ActionError
+from ifonly.sim.services.service import Price
+from ifonly.sim.services.world import World
+from ifonly.sim.timing.abduction import Traffic, origin_of
+from ifonly.sim.timing.answers import TimingReport
+from ifonly.sim.timing.fitting import fit_services
+from ifonly.sim.timing.prompts import CHARACTERS_A_TOKEN
+from ifonly.sim.timing.recorded import recorded_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ifonly.agents.records import Trajectory
+    from ifonly.sim.services.service import Service
+    from ifonly.sim.timing.answers import ServiceFit
+    from ifonly.sim.timing.fitting import Fitted
+    from ifonly.sim.timing.recorded import RecordedRun
+
+__all__ = ["FittedTraffic", "fit_traffic"]
+
+_WITHOUT_CALLS, _WITHOUT_TIMES = "without calls", "without times"
+
+
+@dataclass(frozen=True)
+class FittedTraffic:
+    """Recorded runs as traffic, and what was fitted to them.
+
+    Attributes:
+        traffic: the runs in their factual world.
+        report: what it is made of.
+        fits: by service, whether or not the world is the fitted one.
+    """
+
+    traffic: Traffic
+    report: TimingReport
+    fits: Mapping[str, Fitted]
+
+
+def fit_traffic(
+    trajectories: Iterable[Trajectory],
+    world: World | None = None,
+    *,
+    prices: Callable[[str], Price | None] = lambda model: None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> FittedTraffic:
+    """Recorded runs as traffic, with a law for each service.
+
+    Args:
+        trajectories: the runs.
+        world: the factual world; None fits one.
+        prices: of models whose calls' costs are not recorded, for a world that is fitted; None where not known.
+        seed: of the tests of fit.
+        progress: told the services done, and of how many.
+
+    Raises:
+        ActionError: no run has calls, or none tells of time and no world is given.
+    """
+    runs = [recorded_run(one) for one in trajectories]
+    kept = [run for run in runs if run.calls and (world is not None or run.clock != "none")]
+    if not kept:
+        raise _nothing(runs)
+    fits = fit_services(kept, seed=seed, progress=progress)
+    open_ = {name for name, one in fits.items() if one.told.model and one.service.price == Price()}
+    priced = {name: prices(name) for name in sorted(open_)} if world is None else {}
+    if world is None:
+        world = World(services={name: _priced(one, priced.get(name)) for name, one in fits.items()})
+    replies = {name: one.told.output_tokens.law for name, one in fits.items() if one.told.output_tokens is not None}
+    traffic = Traffic(tuple(kept), world, replies, origin_of(kept))
+    unpriced = tuple(name for name, price in priced.items() if price is None)
+    return FittedTraffic(traffic, _report(runs, kept, fits, unpriced), fits)
+
+
+def _priced(fitted: Fitted, price: Price | None) -> Service:
+    return fitted.service if price is None else fitted.service.model_copy(update={"price": price})
+
+
+def _nothing(runs: Sequence[RecordedRun]) -> ActionError:
+    if not any(run.calls for run in runs):
+        found = f"{len(runs)} runs, none of which made a call of a model or a tool"
+        return ActionError("traffic from recorded runs", found, "Name runs with steps.")
+    names = sorted({call.service for run in runs for call in run.calls})
+    found = f"{len(runs)} runs, none of which tells when its calls began or how long they or the run took"
+    fix = (
+        "Record times (OpenTelemetry traces and `ifonly record` have them), or declare what calls take: --world FILE "
+        f"with {{services: {{{names[0]}: {{latency: {{base: 0.5, per_output_token: 0.01}}}}, ...}}}} for "
+        f"{', '.join(names[:8])}{', ...' if names[8:] else ''}."
+    )
+    return ActionError("the times of recorded runs", found, fix)
+
+
+def _report(
+    runs: Sequence[RecordedRun], kept: Sequence[RecordedRun], fits: Mapping[str, Fitted], unpriced: tuple[str, ...]
+) -> TimingReport:
+    taken = {run.id for run in kept}
+    left_out = Counter(_WITHOUT_TIMES if run.calls else _WITHOUT_CALLS for run in runs if run.id not in taken)
+    own = sum(run.tail + sum(call.lag for call in run.calls) for run in kept)
+    told = tuple(one.told for one in fits.values())
+    return TimingReport(
+        runs=len(kept),
+        calls=sum(len(run.calls) for run in kept),
+        seconds=sum(run.seconds or 0.0 for run in kept),
+        agent_seconds=own,
+        left_out=dict(left_out),
+        clocks=dict(Counter(run.clock for run in kept)),
+        untimed=sum(run.untimed for run in kept if run.clock in ("spans", "durations")),
+        counted=sum(call.counted for run in kept for call in run.calls if call.model),
+        unpriced=unpriced,
+        services=told,
+        assumes=tuple(_assumes(kept, told, unpriced)),
+    )
+
+
+def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: Sequence[str]) -> list[str]:
+    clocks = {run.clock for run in kept}
+    lines = [
+        "noise: the recorded one of each call, kept in its rank where another law takes its place (comonotone "
+        "coupling, which no data can test)",
+    ]
+    if "spans" in clocks:
+        lines += [
+            "a call waits for all that ended before it started, except what ran beside the calls that it reads",
+            "an agent's own seconds between calls, and after the last, stay as recorded",
+        ]
+    if any(call.inner for run in kept for call in run.calls):
+        lines.append(
+            "a tool that makes calls itself is its own work until the first of them; what it does between and after "
+            "them counts as the agent's own seconds"
+        )
+    if any(call.failure is not None and not call.fatal for run in kept for call in run.calls):
+        lines.append("a failed call that the agent put right itself stays as recorded, with what the agent did next")
+    if "durations" in clocks:
+        lines.append("runs that tell durations but no starts made their calls one after another, without pause")
+    if "whole" in clocks:
+        lines += [
+            "runs that tell only how long they took made their calls one after another; their time is shared over "
+            "their calls in proportion to what is expected, with one multiplier a run",
+            "in such runs tools take no time: whole durations cannot tell it from the models'",
+        ]
+    if any(call.counted for run in kept for call in run.calls if call.model):
+        lines.append(
+            f"tokens that a record does not tell are counted from characters: as in the run's other prompts, or "
+            f"{CHARACTERS_A_TOKEN:g} a token"
+        )
+    few = [one.service for one in told if one.noise is not None and one.noise.count == 1]
+    if few:
+        lines.append(f"services called once take that one call's noise for certain: {', '.join(few)}")
+    if unpriced:
+        lines.append(f"models whose price is not known cost nothing: {', '.join(unpriced)}")
+    return lines
