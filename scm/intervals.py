@@ -21,6 +21,7 @@ __all__ = [
     "effective_size",
     "guarded_interval",
     "guarded_mean",
+    "student_mean",
     "weighted_mean",
 ]
 
@@ -84,6 +85,24 @@ def weighted_mean(values: ArrayLike, weights: ArrayLike, level: float = 0.95) ->
         mean = min(max(mean, 0.0), 1.0)
         return mean, clopper_pearson(mean * size, size, level)
     half = float(stdtrit(size - 1, (1 + level) / 2)) * float(np.sqrt(np.square(w * (x - mean)).sum()))
+    return mean, (mean - half, mean + half)
+
+
+def student_mean(values: ArrayLike, level: float = 0.95) -> tuple[float, Interval]:
+    """Return the mean of replications and its t interval, m -+ t s / sqrt(n) (Student 1908, Biometrika 6:1).
+
+    Args:
+        values: shape (n,), n >= 2.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: if there are fewer than two values, which give no interval.
+    """
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1 or len(x) < 2:  # noqa: PLR2004
+        raise ValueError(f"need a vector of two values or more, got shape {x.shape}")
+    mean = float(x.mean())
+    half = float(stdtrit(len(x) - 1, (1 + level) / 2) * x.std(ddof=1) / np.sqrt(len(x)))
     return mean, (mean - half, mean + half)
 
 

@@ -24,7 +24,7 @@ from ifonly.agents.provider.clients import Tidy
 from ifonly.agents.provider.endpoint import Endpoint, refuse_private
 from ifonly.agents.provider.failures import failure
 from ifonly.agents.provider.listening import Listening
-from ifonly.agents.provider.prices import price_of, row_of
+from ifonly.agents.provider.prices import TokenRates, price_of, rates_of, row_of
 from ifonly.agents.provider.scripting import PROVIDER, Script, forget, scripts_of
 from ifonly.agents.wire import Assembler, completion_of, to_body
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ifonly.agents.completion import ChatModel, Completion
     from ifonly.agents.records import AssistantMessage, Request
 
-__all__ = ["Endpoint", "Listening", "Provider", "complete_sync", "listen", "scripted"]
+__all__ = ["Endpoint", "Listening", "Provider", "complete_sync", "listen", "scripted", "token_rates"]
 
 _SCRIPTS = threading.Lock()
 """Held while litellm's registry of scripted models changes."""
@@ -119,6 +119,16 @@ class Provider:
         if self.endpoint.loopback:
             return 0.0
         return None if completion.usage is None else _cost(litellm, name, response)
+
+
+def token_rates(model: str) -> TokenRates | None:
+    """What a model's tokens cost by litellm's price table; None where it does not say. Nothing is asked.
+
+    Args:
+        model: as litellm names it.
+    """
+    row = row_of(_litellm().model_cost, model)
+    return None if row is None else rates_of(row)
 
 
 def _cost(litellm: Any, name: str, response: Any) -> float | None:

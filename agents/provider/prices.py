@@ -8,7 +8,7 @@ kinds the highest counts. An estimate takes a token for four bytes and a reply o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ifonly.agents.budget import Price
 from ifonly.agents.canonical import canonical_json
@@ -16,7 +16,7 @@ from ifonly.agents.canonical import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TYPICAL_REPLY", "price_of", "row_of"]
+__all__ = ["TYPICAL_REPLY", "TokenRates", "price_of", "rates_of", "row_of"]
 
 TYPICAL_REPLY = 256
 """Tokens of a reply, for estimates."""
@@ -31,6 +31,24 @@ _ELSEWHERE = ("_batches", "_flex", "_priority")
 """Endings of prices that a call pays only with a `service_tier`."""
 
 _PLAIN = frozenset({"text", "refusal", "input_text", "output_text"})
+
+
+class TokenRates(NamedTuple):
+    """US dollars a token of the prompt, of a prompt read from the provider's cache (None: not told), of the reply."""
+
+    input: float
+    cached: float | None
+    output: float
+
+
+def rates_of(row: Mapping[str, Any]) -> TokenRates | None:
+    """The usual prices of a row; None where it prices no tokens."""
+    asked, cached, said = (
+        row.get(name) for name in ("input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token")
+    )
+    if not isinstance(asked, int | float) or not isinstance(said, int | float):
+        return None
+    return TokenRates(float(asked), float(cached) if isinstance(cached, int | float) else None, float(said))
 
 
 def row_of(table: Mapping[str, Any], model: str) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from ifonly.agents.completion import Completion
 from ifonly.agents.errors import BudgetSpent, ProviderError
 from ifonly.agents.optionlaw import option_law, option_of
 from ifonly.agents.provider import Endpoint, Provider, complete_sync, listen, scripted
-from ifonly.agents.provider.prices import price_of, row_of
+from ifonly.agents.provider.prices import price_of, rates_of, row_of
 from ifonly.agents.records import (
     AssistantMessage,
     Request,
@@ -350,6 +350,14 @@ def test_prices_that_grow_with_the_prompt_count_in_full(litellm):
     assert price_of({**row, "max_output_tokens": None}, body) is None
     assert row_of(litellm.model_cost, "openai/gpt-4o") == row_of(litellm.model_cost, "gpt-4o")
     assert row_of(litellm.model_cost, "anthropic/gpt-4o") is None
+    usual = {"input_cost_per_token": 2, "output_cost_per_token": 3.0}
+    assert rates_of(usual) == (2.0, None, 3.0)
+    assert rates_of({**usual, "cache_read_input_token_cost": 0.5, "input_cost_per_token_above_200k_tokens": 9}) == (
+        2.0,
+        0.5,
+        3.0,
+    )
+    assert rates_of({"input_cost_per_second": 1.0}) is None
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-3.5-turbo", "gpt-4o-mini"])

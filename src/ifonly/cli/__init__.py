@@ -25,6 +25,7 @@ COMMANDS = {
     "batch": "Ask what-ifs of very many units, on all processors or a cluster; an interrupted batch goes on.",
     "policy": "Say what another way to choose tools or models would have been worth, from a log alone.",
     "scenario": "Answer a practitioner's question on a world whose truth is known, and on real data.",
+    "simulate": "Say what would have become of time, cost and load, had services been otherwise.",
     "blame": "Say which steps the failure of a run is due to, and what would have averted it.",
     "run": "Run an agent of your own, and record it: a model, a prompt, and tools from a Python file.",
     "record": "Record the calls of any client of OpenAI's chat completions, in any language.",

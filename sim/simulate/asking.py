@@ -1,0 +1,206 @@
+"""A what-if about time, cost and load, answered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from ifonly.sim.services.arrivals import Bursts, ClosedLoop, Poisson
+from ifonly.sim.simulate.answers import AttemptSpan, Change, RunChange, SimulateAnswer, StepSpans
+from ifonly.sim.simulate.applying import changed
+from ifonly.sim.simulate.edits import Follow, Swap
+from ifonly.sim.simulate.following import follow
+from ifonly.sim.simulate.numbers import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ifonly.agents.records import Trajectory
+    from ifonly.sim.services.arrivals import Arrivals
+    from ifonly.sim.services.timeline import Span, Timeline
+    from ifonly.sim.simulate.applying import Changed
+    from ifonly.sim.simulate.edits import Edit
+    from ifonly.sim.simulate.following import Chances
+    from ifonly.sim.simulate.replications import Replayed, Replayer
+    from ifonly.sim.timing import FittedTraffic
+    from ifonly.sim.timing.abduction import Traffic
+
+__all__ = ["answer", "arrivals_text", "change_of", "noise_of", "numbers_of"]
+
+_KEPT = "recorded service times, rank-preserving where a law changes (comonotone)"
+_DECLARED = "declared service times"
+
+
+def change_of(fitted: FittedTraffic, edits: Sequence[Edit], runs: Sequence[Trajectory] = ()) -> Changed:
+    """What edits make of the recorded world and traffic.
+
+    Args:
+        fitted: the recorded traffic.
+        edits: in order.
+        runs: as read, for a rule to read its features from.
+
+    Raises:
+        UnknownName: an edit names what there is not.
+        ActionError: the changed world is none, or a rule cannot be followed.
+    """
+    chances: dict[str, Chances] = {}
+    for edit in edits:
+        if isinstance(edit, Follow):
+            chances |= follow(edit, runs)
+    asked = sorted({call.service for run in fitted.traffic.runs for call in run.calls})
+    return changed(fitted.traffic.world, edits, asked, replies=fitted.traffic.replies, chances=chances)
+
+
+def answer(
+    fitted: FittedTraffic,
+    edits: Sequence[Edit],
+    replayer: Replayer,
+    *,
+    runs: Sequence[Trajectory] = (),
+    level: float = 0.95,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> SimulateAnswer:
+    """Return what would have become of the recorded traffic in a changed world.
+
+    Both worlds meet the same requests with the same noise: times abducted from the record, and what it does not tell
+    drawn from its posterior. Changes are paired, replication by replication.
+
+    Args:
+        fitted: the recorded traffic and its laws.
+        edits: what is changed; none: the traffic as recorded.
+        replayer: of that traffic.
+        runs: as read, for a rule to read its features from.
+        level: of intervals.
+        progress: told the replications done, and of how many.
+
+    Raises:
+        UnknownName: an edit names what there is not.
+        ActionError: the changed world is none, or a rule cannot be followed.
+    """
+    replayed = replayer.replay(change_of(fitted, edits, runs), progress)
+    numbers = numbers_of(fitted.traffic, edits, replayed.drawn, level)
+    return SimulateAnswer(
+        edits=tuple(edits),
+        words=tuple(edit.words for edit in edits),
+        arrivals=arrivals_text(replayer.arrivals),
+        replications=len(replayed.counterfactual),
+        drawn=replayed.drawn,
+        metrics=_metrics(replayed, numbers),
+        runs=tuple(_runs(replayed, fitted.traffic, numbers)),
+        spans=tuple(_spans(replayed.timelines, fitted.traffic)),
+        traffic=fitted.report,
+        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer)),
+    )
+
+
+def numbers_of(traffic: Traffic, edits: Sequence[Edit], drawn: Sequence[str], level: float) -> Numbers:
+    """How numbers become estimates: what noise is assumed, and on which rung they stand."""
+    known = any(call.seconds is not None or run.clock == "whole" for run in traffic.runs for call in run.calls)
+    return Numbers("counterfactual" if known else "interventional", noise_of(known, edits, drawn), level)
+
+
+def noise_of(known: bool, edits: Sequence[Edit], drawn: Sequence[str]) -> str | None:
+    """The noise model in words; None where there is nothing to assume: the recorded world with recorded noise."""
+    if not edits and not drawn:
+        return None
+    kept = _KEPT if known else _DECLARED
+    return f"{kept}; fitted laws for what was not recorded" if drawn else kept
+
+
+def arrivals_text(arrivals: Arrivals) -> str:
+    """Arrivals in words."""
+    match arrivals:
+        case Poisson(rate=rate):
+            return f"a Poisson process of {rate:g} runs a second"
+        case Bursts():
+            return (
+                f"{arrivals.rate:g} runs a second for {arrivals.calm:g} seconds on average, then "
+                f"{arrivals.burst_rate:g} for {arrivals.burst:g}, and again"
+            )
+        case ClosedLoop(users=users):
+            return "one run after another" if users == 1 else f"{users} at a time, the next when one has ended"
+        case _:
+            return "as recorded"
+
+
+def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Change]:
+    facts = [metrics.flat() for metrics in replayed.factual]
+    others = [metrics.flat() for metrics in replayed.counterfactual]
+    names = dict.fromkeys(name for one in (*others, *facts) for name in one)
+    return {name: numbers.change([one.get(name) for one in facts], [one.get(name) for one in others]) for name in names}
+
+
+def _runs(replayed: Replayed, traffic: Traffic, numbers: Numbers) -> Iterable[RunChange]:
+    for place, run in enumerate(traffic.runs):
+        facts = [metrics.requests[place] for metrics in replayed.factual]
+        others = [metrics.requests[place] for metrics in replayed.counterfactual]
+        yield RunChange(
+            run=run.id,
+            task=run.task,
+            seconds=numbers.change([one.seconds for one in facts], [one.seconds for one in others]),
+            cost=numbers.change([one.cost for one in facts], [one.cost for one in others]),
+            failed=numbers.change(
+                [float(bool(one.failed)) for one in facts], [float(bool(one.failed)) for one in others]
+            ),
+        )
+
+
+def _spans(timelines: tuple[Timeline, Timeline], traffic: Traffic) -> Iterable[StepSpans]:
+    factual, counterfactual = map(_by_step, timelines)
+    for run in traffic.runs:
+        for call in run.calls:
+            yield StepSpans(
+                run=run.id,
+                site=call.site,
+                inner=call.inner,
+                factual=factual.get((run.id, call.site), ()),
+                counterfactual=counterfactual.get((run.id, call.site), ()),
+            )
+
+
+def _by_step(timeline: Timeline) -> Mapping[tuple[str, str], tuple[AttemptSpan, ...]]:
+    found: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    for span in timeline.spans:
+        found[span.request, span.site].append(span)
+    return {
+        step: tuple(
+            AttemptSpan(
+                service=one.service,
+                attempt=one.attempt,
+                hedge=one.hedge,
+                queued=one.queued,
+                started=one.started,
+                ended=one.ended,
+                status=one.status,
+                cost=one.cost,
+            )
+            for one in sorted(spans, key=lambda span: (span.queued, span.attempt))
+        )
+        for step, spans in found.items()
+    }
+
+
+def _assumes(fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer) -> list[str]:
+    lines = [f"arrivals: {arrivals_text(replayer.arrivals)}"]
+    if edits:
+        lines.append("agents do the same steps in both worlds: what another model would have said is not simulated")
+    if any(isinstance(edit, Swap) and edit.tokens == "kept" for edit in edits):
+        lines.append("a service that answers instead of another reads and writes as many tokens as were recorded")
+    if any(isinstance(edit, Swap) and edit.tokens == "ranked" for edit in edits):
+        lines.append("replies of a service asked instead have the rank of the recorded ones in its own law of tokens")
+    touched = {edit.to for edit in edits if isinstance(edit, Swap)}
+    touched |= {arm for edit in edits if isinstance(edit, Follow) for arm in edit.rule.rule.arms}
+    lines += [_law(fitted, name) for name in sorted(touched)]
+    if any(service.failures for service in replayer.traffic.world.services.values()):
+        lines.append("failures come to calls independently, as often as they were recorded")
+    if replayer.drawn_in_fact:
+        lines.append("what no record tells is drawn in both worlds alike: " + "; ".join(replayer.drawn_in_fact))
+    return lines
+
+
+def _law(fitted: FittedTraffic, name: str) -> str:
+    told = fitted.fits.get(name)
+    if told is None or told.told.noise is None:
+        return f"{name}: its law is declared, not fitted"
+    noise = told.told.noise
+    return f"{name}: {noise.law.law} law fitted to {noise.count:,} times; {noise.why}"
