@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKAGES", "REPLAYED", "find_scenario", "known_worlds", "scenarios"]
 
-PACKAGES: Final = ("ifonly.scenarios.causes", "ifonly.scenarios.agentic", "ifonly.scenarios.alignment")
+PACKAGES: Final = (
+    "ifonly.scenarios.causes",
+    "ifonly.scenarios.agentic",
+    "ifonly.scenarios.alignment",
+    "ifonly.scenarios.evaluation",
+)
 """Packages of worlds, one file a world or a family of worlds."""
 
 REPLAYED: Final[Mapping[str, str]] = {

@@ -52,6 +52,7 @@ def test_on_its_world_the_naive_answer_is_wrong_and_the_first_causal_one_holds_t
         assert middle - half <= one.truth <= middle + half
 
 
+@pytest.mark.slow
 def test_it_is_the_same_again(answered):
     scenario, made = answered
     assert answer(scenario, seed=0) == made
