@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ifonly.agents.errors import InputError
+from ifonly.report.scenario import scenario_picture
 from ifonly.scenarios.catalog import find_scenario
 from ifonly.scenarios.evaluation.pandalm import read_pairs
 from ifonly.scenarios.evaluation.routellm import judge_gap
@@ -32,6 +33,12 @@ def test_a_sampled_query_needs_a_right_estimator_and_a_number():
     wrong = Estimator("w", lambda sample, level: None, right=False)
     with pytest.raises(ValueError, match="right estimator first"):
         sampled_query("q", (0.0, lambda: 0.0), (0.0, ""), (wrong,), lambda n, seed: {}, EXACT)
+
+
+def test_the_picture_of_the_page_is_what_the_command_makes(root):
+    """After a change: `ifonly scenario biased-judge --svg docs/evaluation.svg`."""
+    drawn = scenario_picture(answer(find_scenario("biased-judge")))
+    assert (root / "docs" / "evaluation.svg").read_text() == drawn
 
 
 @pytest.fixture
