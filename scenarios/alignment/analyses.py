@@ -168,6 +168,35 @@ def _model() -> Query:
     )
 
 
+def _total() -> Query:
+    """The other way about: who wants the whole effect must not hold style, which is part of it."""
+    effect = exact({"model": 1}) - exact({"model": 0})
+
+    def held(drawn: Sample) -> Value:
+        fit = fitted(drawn)
+        return controlled(fit, drawn, EVEN, 1).less(controlled(fit, drawn, EVEN, 0))
+
+    return sampled_query(
+        "effect of the new model in all (total)",
+        (effect, lambda: unit_mean({"model": 1}) - unit_mean({"model": 0})),
+        (
+            exact({"model": 1, **EVEN}) - exact({"model": 0, **EVEN}),
+            "style is held, which is a way that the effect goes",
+        ),
+        (
+            Estimator(
+                "difference of win rates",
+                _by(lambda drawn: _raw(drawn, drawn["model"] == 1).less(_raw(drawn, drawn["model"] == 0))),
+                why="which model answers hangs on nothing",
+            ),
+            Estimator("naive", _by(held), right=False, why="style is held, which is a way that the effect goes"),
+        ),
+        sample,
+        BY,
+        span=(-1.0, 1.0),
+    )
+
+
 def _length() -> Query:
     def style(fit: Fit, drawn: Sample) -> Value:
         return controlled(fit, drawn, {"length": 2}).less(controlled(fit, drawn, {"length": 1}))
@@ -249,4 +278,4 @@ def _position() -> Query:
 @cache
 def queries() -> tuple[Query, ...]:
     """All questions about the world."""
-    return (_rate(), _model(), _length(), _mix(), _position())
+    return (_rate(), _model(), _total(), _length(), _mix(), _position())

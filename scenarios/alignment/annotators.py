@@ -51,7 +51,7 @@ _WORLD: Final = KnownWorld(
 def _study(seed: int) -> Study:
     drawn = sample(_COMPARISONS, seed)
     asked = tuple(asked_of(query, drawn) for query in _WORLD.queries)
-    rate, effect = asked[0], asked[1]
+    rate, effect, length = asked[0], asked[1], asked[3]
     shares = {share: _discounted(drawn, share) for share in _SHARES}
     return Study(
         source=f"{_COMPARISONS:,} comparisons drawn from the world, seed {seed}",
@@ -73,7 +73,7 @@ def _study(seed: int) -> Study:
         notes=(
             "If quality is not graded, longer answers are taken to win by their length alone: in large samples the win "
             f"rate at equal style then comes to {without_quality('rate'):.3f} instead of {rate.truth:.3f}, and the "
-            f"effect of a longer answer to {without_quality('length'):.3f} instead of {asked[2].truth:.3f}.",
+            f"effect of a longer answer to {without_quality('length'):.3f} instead of {length.truth:.3f}.",
         ),
     )
 

@@ -158,6 +158,9 @@ def _notes(arms: Sequence[Contrast], agreed: Agreement | None) -> tuple[str, ...
         f"Of {len(arms)} pairs of arms, predicted and observed change differ by more than their 95 % interval in "
         f"{len(off)} ({names}); the observed one is the larger in {less}. Being told to be concise changes more than "
         "style: content is left out, and being told to be verbose adds some. The prediction is of style alone.",
+        "The columns of style held were settled with these arms in view, among length term and length ratio, one alone "
+        "or both, with and without markup: within models the length term alone has as small a cross-validated loss.",
+        "The two models of the decision are those whose order turns most; their intervals are of each model by itself.",
         "Across instructions of one model a longer answer may also be a better one, which would make the prediction "
         "too large; the arms say by how much it is off.",
         "Changes from the leaderboard are of all its instructions, and their errors are taken as if arms were "

@@ -115,7 +115,7 @@ def test_a_rater_who_says_something_else_is_told(tmp_path):
 
 
 def test_unseen_quality_breaks_every_style_held_answer():
-    rate, model, length = queries()[:3]
+    rate, model, _, length = queries()[:4]
     assert without_quality("rate") < rate.truth - 0.05
     assert without_quality("model") < model.truth - 0.05
     assert without_quality("length") > length.truth + 0.02
