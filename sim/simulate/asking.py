@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from ifonly.sim.timing import FittedTraffic
     from ifonly.sim.timing.abduction import Traffic
 
-__all__ = ["answer", "arrivals_text", "change_of", "noise_of", "numbers_of"]
+__all__ = ["BOTH", "answer", "arrivals_text", "change_of", "noise_of", "numbers_of"]
+
+BOTH = "latency mean of runs done in both worlds"
+"""The metric that compares the same runs: where some fail, the latencies of each world are those of other runs."""
 
 _KEPT = "recorded service times, rank-preserving where a law changes (comonotone)"
 _DECLARED = "declared service times"
@@ -126,6 +129,11 @@ def arrivals_text(arrivals: Arrivals) -> str:
 def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Change]:
     facts = [metrics.flat() for metrics in replayed.factual]
     others = [metrics.flat() for metrics in replayed.counterfactual]
+    for at, (fact, other) in enumerate(zip(facts, others, strict=True)):
+        pairs = zip(replayed.factual[at].requests, replayed.counterfactual[at].requests, strict=True)
+        done = [(a.seconds, b.seconds) for a, b in pairs if not (a.failed or b.failed)]
+        if done:
+            fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
     names = dict.fromkeys(name for one in (*others, *facts) for name in one)
     return {name: numbers.change([one.get(name) for one in facts], [one.get(name) for one in others]) for name in names}
 
@@ -181,7 +189,8 @@ def _by_step(timeline: Timeline) -> Mapping[tuple[str, str], tuple[AttemptSpan, 
 
 
 def _assumes(fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer) -> list[str]:
-    lines = [f"arrivals: {arrivals_text(replayer.arrivals)}"]
+    lines = ["latencies are those of runs that do not fail, which may be others in the other world"] if edits else []
+    lines.append(f"arrivals: {arrivals_text(replayer.arrivals)}")
     if edits:
         lines.append("agents do the same steps in both worlds: what another model would have said is not simulated")
     if any(isinstance(edit, Swap) and edit.tokens == "kept" for edit in edits):

@@ -103,12 +103,20 @@ class Replayer:
         """What is drawn even where nothing is changed."""
         arrivals, unknown, told = self.arrivals, self.traffic.unknown, []
         if unknown:
-            told.append(f"what no record tells of {unknown:,} calls: their time, or the reply that never came")
+            told.append(f"the times of {unknown:,} calls, which no record tells")
         if isinstance(arrivals, Poisson | Bursts):
             told.append("times of arrival")
         if isinstance(arrivals, ClosedLoop) and not isinstance(arrivals.think, Constant):
             told.append("times between a user's requests")
         return told
+
+    def _revives(self, changed: Changed, timeline: Timeline) -> bool:
+        """Whether a reply that never came counts in the changed world: it is given, or its tokens are limited."""
+        failed = self.traffic.failed
+        if not failed:
+            return False
+        limited = any(service.tokens is not None for service in changed.world.services.values())
+        return limited or any(s.status == "ok" and (s.request, s.site) in failed for s in timeline.spans)
 
     def _drawn(self, changed: Changed, asked: tuple[Request, ...], timeline: Timeline) -> list[str]:
         """What else is drawn in the changed world."""
@@ -125,6 +133,8 @@ class Replayer:
             if any(world.services[one].failures not in ((), before) for one in services):
                 told.append("whether calls fail where the record does not tell")
                 break
+        if self._revives(changed, timeline):
+            told.append("what calls that failed in the record would have answered")
         further = sum(span.attempt > 1 or span.hedge for span in timeline.spans)
         if further:
             told.append(f"the times of attempts that were not recorded: {further:,} in the first replication")

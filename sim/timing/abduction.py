@@ -67,10 +67,15 @@ class Traffic:
 
     @property
     def unknown(self) -> int:
-        """Calls of which something is drawn even where nothing is changed: their time, or the reply that never came."""
+        """Calls whose time is drawn even where nothing is changed, since no record tells it."""
         return sum(
-            call.fatal or (call.seconds is None and run.clock != "whole") for run in self.runs for call in run.calls
+            call.seconds is None and not call.fatal for run in self.runs if run.clock != "whole" for call in run.calls
         )
+
+    @property
+    def failed(self) -> frozenset[tuple[str, str]]:
+        """Run and site of the calls that ended their runs by failing: what they would have answered is not known."""
+        return frozenset((run.id, call.site) for run in self.runs for call in run.calls if call.fatal)
 
     def _request(self, run: RecordedRun, draw: Draw) -> Request:
         multiplier = self._multiplier(run)

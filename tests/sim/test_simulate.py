@@ -109,6 +109,40 @@ def test_an_outage_fails_what_would_start_and_a_fallback_saves_it(four):
     assert (total.level, total.effective) == (0.95, 4.0)
 
 
+def test_runs_done_in_both_worlds_are_compared_alone(four):
+    """A timeout of 2.5 s fails the two long runs: the mean falls, though no run is faster."""
+    given = ask(four, Put(at="client.timeout", value=2.5))
+    assert given.metrics["latency mean"].change.value == pytest.approx(2.0 - 3.0)
+    both = given.metrics["latency mean of runs done in both worlds"]
+    assert (both.factual, both.change.value) == (pytest.approx(2.0), 0.0)
+
+
+def test_what_a_failed_call_would_have_said_is_drawn_where_it_counts(timed):
+    good = [timed.run(timed.model("agent/0", 10.0 * at, 2.0 + at % 3), id=f"r{at}") for at in range(9)]
+    ended = timed.run(timed.model("agent/0", 95.0, 0.5, error="HTTP 429", tokens=None), id="ended")
+    fitted = fit_traffic([*good, ended])
+    assert ask(fitted).replications == 1
+    healed = ask(fitted, Put(at="service.large.failures", value=[]), replications=3)
+    assert healed.drawn == ("what calls that failed in the record would have answered",)
+    assert healed.metrics["failed"].change.value == pytest.approx(-0.1)
+    tried = ask(fitted, Put(at="client.retry.attempts", value=3), replications=3)
+    assert tried.metrics["retries"].counterfactual.value >= 1.0
+
+
+def test_a_cache_makes_a_conversation_cheaper_and_faster(timed):
+    first = timed.model("agent/0", 0.0, 100.0, tokens=(2_000, 10))
+    longer = first.request.model_copy(update={"messages": (*first.request.messages, first.reply)})
+    second = timed.model("agent/1", 101.0, 120.0, ("agent/0",), tokens=(2_400, 10))
+    run = timed.run(first, second.model_copy(update={"request": longer}))
+    service = Service(
+        latency=Latency(base=0.0, per_input_token=0.05), price=Price(per_input_token=1.0, per_cached_token=0.1)
+    )
+    given = ask(fit_traffic([run], World(services={"large": service})), Put(at="service.large.cache", value={}))
+    # 2,000 of the second prompt's 2,400 tokens are held; its noise is 120 / (0.05 * 2,400) = 1.
+    assert seconds(given) == pytest.approx([100.0 + 1.0 + 0.05 * 400])
+    assert given.metrics["cost"].change.value == pytest.approx(-0.9 * 2_000)
+
+
 def test_arrivals_are_scaled_and_made(timed):
     runs = [timed.run(timed.model("agent/0", 10.0 * at, 2.0), id=f"r{at}") for at in range(3)]
     fitted = fit_traffic(runs, WORLD)

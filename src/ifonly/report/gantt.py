@@ -17,7 +17,7 @@ WIDTH = 960.0
 """Of a picture, in its own units."""
 
 _LEFT, _ROW, _GAP, _AXIS = 104.0, 14.0, 10.0, 22.0
-_RUNS = 12
+_RUNS, _FAILING = 12, 4
 _TICKS = 5
 
 
@@ -70,7 +70,14 @@ def pictures(answer: SimulateAnswer) -> tuple[Picture, ...]:
         one = answer.runs[place].seconds
         return (abs(one.change.value or 0.0) if one.change else 0.0), one.factual or 0.0
 
-    chosen = sorted(range(len(answer.runs)), key=moved, reverse=True)[:_RUNS]
+    def fails(place: int) -> bool:
+        share = answer.runs[place].failed.counterfactual
+        return share is not None and bool(share.value)
+
+    order = sorted(range(len(answer.runs)), key=moved, reverse=True)
+    # Of those that fail there is little to see: they are fewer, and last.
+    chosen = [place for place in order if not fails(place)][: _RUNS - _FAILING]
+    chosen += [place for place in order if fails(place)][: _RUNS - len(chosen)]
     wanted = {answer.runs[place].run: place for place in chosen}
     steps: dict[str, list[StepSpans]] = {run: [] for run in wanted}
     for step in answer.spans:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ifonly.sim.simulate.asking import BOTH
 from ifonly.views.grid import Grid
 from ifonly.views.scores import number
 
@@ -23,6 +24,7 @@ _TOTAL = (
     ("latency p90", "p90 (s)"),
     ("latency p99", "p99 (s)"),
     ("latency mean", "mean (s)"),
+    (BOTH, "mean of runs done in both worlds (s)"),
     ("throughput", "runs done a second"),
     ("failed", "share of runs that fail"),
     ("attempts", "attempts of calls"),
@@ -41,6 +43,9 @@ _SERVICE = (
     ("errors", "errors"),
     ("cost", "cost ($)"),
 )
+_ROUNDING = 1e-9
+"""What differs by less differs by the rounding of sums of times alone."""
+
 _RUNS = 10
 """Runs that are told one by one: those whose time changes most."""
 
@@ -119,6 +124,7 @@ def _plain(value: float | None) -> str:
 
 def _short(value: float) -> str:
     """Three decimals, more where there would be nothing but noughts."""
+    value = 0.0 if abs(value) < _ROUNDING else value
     return number(value) if value == 0.0 or abs(value) >= 0.01 else f"{value:.3g}"  # noqa: PLR2004
 
 
@@ -142,7 +148,9 @@ def _services(answer: SimulateAnswer) -> Grid:
             change = answer.metrics.get(f"{service} {key}")
             if change is None:
                 continue
-            differs = change.change is None or not change.change.low <= 0.0 <= change.change.high
+            differs = (
+                change.change is None or not change.change.low - _ROUNDING <= 0.0 <= change.change.high + _ROUNDING
+            )
             if differs or (not answer.edits and key in {"attempts", "service p50"}):
                 rows.append((service, label, *_cells(change)))
     return Grid(("service", "number", "recorded", "would have been", "change"), tuple(rows))
@@ -179,14 +187,17 @@ def _sweep(points: Sequence[SweepPoint]) -> Grid:
 
 def _laws(services: Sequence[ServiceFit]) -> Grid:
     titles = ("service", "calls", "seconds", "noise", "goodness of fit", "AIC", "failures")
-    return Grid(titles, tuple(_law(one) for one in services))
+    told = [_law(one) for one in services if one.noise is not None]
+    silent = [one for one in services if one.noise is None]
+    if silent:
+        told.append((f"{len(silent)} others", f"{sum(one.calls for one in silent):,}", "no record tells", *[""] * 4))
+    return Grid(titles, tuple(told))
 
 
 def _law(one: ServiceFit) -> tuple[str, ...]:
     failed = ", ".join(f"{rate.kind} {rate.count} of {one.calls}" for rate in one.failures if rate.count)
     noise = one.noise
-    if noise is None:
-        return one.service, f"{one.calls:,}", "not told", "", "", "", failed
+    assert noise is not None
     tested = [fit for fit in noise.fits if fit.aic is not None]
     ps = "; ".join(f"{fit.law.law} p = {number(fit.p_value)}" for fit in tested if fit.p_value is not None)
     aics = "; ".join(f"{fit.law.law} {fit.aic:.0f}" for fit in tested if fit.aic is not None)
