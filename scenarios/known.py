@@ -113,6 +113,8 @@ class Query:
         brute_error: largest error of `brute`, where it draws; 0 where it enumerates.
         span: smallest and largest number that the answer could be.
         estimators: analyses of a sample, right and wrong ones, the right one to answer with first.
+        sampler: draws what an estimator may see, from a number of units and a seed; None where none is drawn.
+        units: how many `ours` draws.
     """
 
     name: str
@@ -124,6 +126,8 @@ class Query:
     brute_error: float = 0.0
     span: tuple[float, float] = (0.0, 1.0)
     estimators: tuple[Estimator, ...] = ()
+    sampler: Callable[[int, int], Sample] | None = None
+    units: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +206,7 @@ def sampled_query(
     *,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> Query:
-    """Return a query about a population that estimators answer from a sample.
-
-    `ours` is the first estimator on the sample that `by` asks for.
+    """Return a query about a population that estimators answer from a sample, `ours` being the first of them.
 
     Args:
         name: what is asked.
@@ -219,7 +221,7 @@ def sampled_query(
         ValueError: if `by` names no number of units, or the first estimator is not right.
     """
     if by.particles is None or not (estimators and estimators[0].right):
-        raise ValueError(f"{name}: need a number of units and a right estimator first, got {by} and {len(estimators)}")
+        raise ValueError(f"{name}: need a number of units and a right estimator first, got {by}, {len(estimators)}")
     n, first = by.particles, estimators[0]
     return Query(
         name=name,
@@ -230,6 +232,8 @@ def sampled_query(
         mistake=naive[1],
         span=span,
         estimators=estimators,
+        sampler=sample,
+        units=n,
     )
 
 

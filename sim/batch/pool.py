@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections import Counter, deque
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 from ifonly.agents.errors import IfonlyError
 from ifonly.sim.batch.store import Written
 from ifonly.sim.batch.work import Task, perform
+from ifonly.sim.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -34,8 +35,6 @@ _PATIENCE = 3
 
 _STILLBORN = 20
 """Workers in a row that end before they say anything, until the fault is looked for elsewhere."""
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 class WorkFailed(IfonlyError):
@@ -182,25 +181,10 @@ def _hired(task: Task) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, task), daemon=True, name="ifonly batch")
-    with _one_thread():
+    with one_thread():
         process.start()
     theirs.close()
     return _Worker(process, ours)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Libraries read how many threads to start from the environment, when they are first loaded."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
 
 
 def _work(pipe: Connection, task: Task) -> None:

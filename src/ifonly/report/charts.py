@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ifonly.scenarios.study import Asked, Finding, Picture, Series
 
-__all__ = ["Chart", "Forest", "Panel", "Row", "Scale", "chart", "forest"]
+__all__ = ["Chart", "Forest", "Panel", "Row", "Scale", "chart", "forest", "forest_of"]
 
 _WIDTH, _LABELS, _RIGHT = 720.0, 250.0, 16.0
 _ROW, _TITLE, _AXIS, _SPACE = 22.0, 24.0, 20.0, 12.0
@@ -166,9 +166,14 @@ class Chart:
 
 def forest(asked: Sequence[Asked]) -> Forest:
     """The picture of all answers: one panel a question, each on its own scale."""
+    return forest_of((one.name, one.truth, (one.naive, *one.answers)) for one in asked)
+
+
+def forest_of(groups: Iterable[tuple[str, float | None, Sequence[Finding]]]) -> Forest:
+    """The picture of groups of findings, each with a title and, where it is known, a truth."""
     y, panels = 0.0, []
-    for one in asked:
-        panels.append(_panel(one, y))
+    for title, truth, found in groups:
+        panels.append(_panel(title, truth, found, y))
         y = panels[-1].axis + _AXIS + _SPACE
     return Forest(_WIDTH, y, _LABELS, _WIDTH - _RIGHT, tuple(panels))
 
@@ -193,19 +198,17 @@ def chart(picture: Picture) -> Chart:
     )
 
 
-def _panel(asked: Asked, top: float) -> Panel:
-    found = (asked.naive, *asked.answers)
-    truth = () if asked.truth is None else (asked.truth,)
+def _panel(title: str, truth: float | None, found: Sequence[Finding], top: float) -> Panel:
     values = [end for one in found for end in (one.estimate.low, one.estimate.high)]
-    scale = Scale.over([*values, *truth], _LABELS, _WIDTH - _RIGHT)
+    scale = Scale.over([*values, *(() if truth is None else (truth,))], _LABELS, _WIDTH - _RIGHT)
     axis = top + _TITLE + _ROW * len(found)
     return Panel(
-        title=asked.name,
+        title=title,
         top=round(top + _TITLE * 0.7, 1),
         rows=tuple(_row(one, top + _TITLE + _ROW * (index + 0.5), scale) for index, one in enumerate(found)),
         axis=axis,
         ticks=scale.ticks,
-        truth=None if asked.truth is None else scale(asked.truth),
+        truth=None if truth is None else scale(truth),
     )
 
 

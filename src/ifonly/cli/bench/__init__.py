@@ -7,6 +7,7 @@ import typer
 from ifonly.cli.lazy import LazyGroup, later
 
 COMMANDS = {
+    "estimators": "Every estimator against every world: bias, error, coverage, width and cost.",
     "routing": "What would another routing have been worth? Estimators of policy values against full information.",
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
     "whowhen": "Which step was a failure due to? Attributors and simple rules against what humans said (Who&When).",
