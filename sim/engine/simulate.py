@@ -69,7 +69,13 @@ class Simulation:
     """
 
     def __init__(
-        self, world: World, requests: Sequence[Request], draw: Draw, *, loop: ClosedLoop | None, factual: World | None
+        self,
+        world: World,
+        requests: Sequence[Request],
+        draw: Draw,
+        *,
+        loop: ClosedLoop | None = None,
+        factual: World | None = None,
     ) -> None:
         check_traffic(world, requests)
         self.clock = Clock()
