@@ -78,6 +78,7 @@ class SingleService:
         self.gaps = np.diff(self.arrivals, prepend=0.0).tolist()
 
     def contestants(self) -> dict[str, Callable[[], Run]]:
+        """Each prepares a run, which returns the mean wait."""
         found: dict[str, Callable[[], Run]] = {
             BARE: lambda: self.processes,
             "simpy, callbacks without records": lambda: self.callbacks,
@@ -160,6 +161,7 @@ class SingleService:
         return run
 
     def ciw(self) -> float:
+        """Ciw, which writes records too."""
         network = ciw.create_network(
             arrival_distributions=[ciw.dists.Sequential([*self.gaps, 1e9])],
             service_distributions=[ciw.dists.Sequential(self.seconds)],
@@ -188,9 +190,11 @@ class Agents:
         self.gaps = np.diff([request.arrival for request in self.requests], prepend=0.0).tolist()
 
     def contestants(self) -> dict[str, Callable[[], Run]]:
+        """Each prepares a run, which returns the mean wait."""
         return {BARE: lambda: self.processes, "ifonly, simulate()": lambda: self.whole}
 
     def processes(self) -> float:
+        """A process an agent; the queue and patience by a condition of two events."""
         environment = simpy.Environment()
         slots = simpy.Resource(environment, SLOTS)
         waits: list[float] = []
@@ -227,6 +231,7 @@ class Agents:
         return fmean(waits)
 
     def whole(self) -> float:
+        """Checks, draws, clock, records."""
         return waited(simulate(self.world, self.requests, SEED))
 
 
@@ -255,7 +260,8 @@ def measure(queues: int, repeats: int) -> dict[str, object]:
     }
     if queues:
         results[f"known answers, {queues:,} customers"] = [
-            {"queue": queue.name, "truth": queue.truth, **asdict(measure_queue(queue, queues, 0))} for queue in QUEUES
+            {"queue": queue.name, "truth": queue.truth, **asdict(measure_queue(queue, queues // 4, range(4)))}
+            for queue in QUEUES
         ]
     return results
 

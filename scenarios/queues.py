@@ -2,7 +2,8 @@
 
 Poisson arrivals at one service, first come first served. Waiting times are those before service begins:
 
-- M/G/1 (Pollaczek 1930, Khinchine 1932): E W = rate E S^2 / (2 (1 - load)), of which M/M/1 and M/D/1 are cases;
+- M/G/1 (Pollaczek 1930, Khinchine 1932): E W = load / (1 - load) E S (1 + variation) / 2, the variation 1
+  for M/M/1 and 0 for M/D/1;
 - M/M/c: P(W > 0) by Erlang's C formula, E W = C mean / (slots - offered);
 - M/G/c without a queue: lost by Erlang's B formula, whatever the law of service (Sevastyanov 1957).
 """
@@ -10,6 +11,8 @@ Poisson arrivals at one service, first come first served. Waiting times are thos
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -23,11 +26,14 @@ from ifonly.sim.services.service import Latency, Service
 from ifonly.sim.services.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["QUEUES", "Measured", "Queue", "erlang_b", "erlang_c", "measure_queue"]
 
 _SERVICE = "s"
+_BATCHES = 200
 
 Floats: TypeAlias = "NDArray[np.float64]"
 
@@ -40,6 +46,7 @@ class Queue:
         name: of the queue, in Kendall's notation.
         rate: arrivals a second.
         law: of the seconds of service.
+        variation: squared coefficient of variation of that law.
         slots: how many are served at once.
         asks: the mean wait, the share that waits, or the share lost (then there is no queue).
         truth: the answer.
@@ -48,6 +55,7 @@ class Queue:
     name: str
     rate: float
     law: Duration
+    variation: float
     slots: int
     asks: Literal["wait", "waits", "lost"]
     truth: float
@@ -94,31 +102,37 @@ def erlang_c(offered: float, slots: int) -> float:
     return blocked / (1.0 - offered / slots * (1.0 - blocked))
 
 
-def measure_queue(queue: Queue, customers: int, seed: int, batches: int = 200) -> Measured:
+def measure_queue(queue: Queue, customers: int, seeds: Sequence[int] = (0,)) -> Measured:
     """Return the engine's answer, with its standard error by batch means and control variates.
 
     What a customer meets does not depend on its own service nor on the gap after it, so their products with what it
     meets have mean zero, as have they themselves and their squares less what is known of them: the mean over batches
-    is corrected by least squares on all of these (Lavenberg & Welch 1981). The first batch is the warm-up.
+    is corrected by least squares on all of these (Lavenberg & Welch 1981). Of 200 batches the first is the warm-up.
 
     Args:
         queue: the queue.
-        customers: how many.
-        seed: of all noise.
-        batches: into how many runs of customers the run is cut.
+        customers: how many in each run.
+        seeds: of the runs, which are independent.
     """
-    requests = queue.traffic(customers, Draw(seed))
-    timeline = simulate(queue.world, requests, Draw(seed))
+    runs = [_measure(queue, customers, Draw(seed)) for seed in seeds]
+    error, plain = (hypot(*(getattr(run, kind) for run in runs)) / len(runs) for kind in ("error", "plain"))
+    return Measured(fmean(run.value for run in runs), error, plain)
+
+
+def _measure(queue: Queue, customers: int, draw: Draw) -> Measured:
+    """One run."""
+    requests = queue.traffic(customers, draw)
+    timeline = simulate(queue.world, requests, draw)
     place = {request.name: i for i, request in enumerate(requests)}
     met = np.empty(customers)
     for span in timeline.spans:
         met[place[span.request]] = span.started is None if queue.asks == "lost" else (span.started or 0.0) - span.queued
     if queue.asks == "waits":
         met = (met > 0.0).astype(float)
-    controls = _controls(queue, requests, met, Draw(seed))
-    size = customers // batches
-    columns = np.column_stack([met, controls])[: size * batches]
-    means = columns.reshape(batches, size, -1).mean(axis=1)[1:]
+    controls = _controls(queue, requests, met, draw)
+    size = customers // _BATCHES
+    columns = np.column_stack([met, controls])[: size * _BATCHES]
+    means = columns.reshape(_BATCHES, size, -1).mean(axis=1)[1:]
     return _corrected(means[:, 0], means[:, 1:])
 
 
@@ -127,10 +141,9 @@ def _controls(queue: Queue, requests: tuple[Request, ...], met: Floats, draw: Dr
     times = np.array([request.arrival for request in requests])
     gap = np.append(np.diff(times), 1.0 / queue.rate) * queue.rate - 1.0
     served = queue.law.quantile(draw.eights(f"{r.name}\x1fstep/0\x1f1" for r in requests)[:, 0]) / queue.law.mean - 1.0
-    spread = float(np.var(queue.law.quantile((np.arange(1_000_000) + 0.5) / 1_000_000))) / queue.law.mean**2
     columns = [gap, met * gap, gap**2 - 1.0]
-    if spread > 0.0:
-        columns += [served, met * served, served**2 - spread, served * gap]
+    if queue.variation > 0.0:
+        columns += [served, met * served, served**2 - queue.variation, served * gap]
     return np.stack(columns, axis=1)
 
 
@@ -145,19 +158,20 @@ def _corrected(values: Floats, controls: Floats) -> Measured:
     return Measured(float(beta[0]), float(np.sqrt(variance * inverse[0, 0])), plain)
 
 
-def _single(name: str, rate: float, law: Duration, square: float) -> Queue:
-    """M/G/1 with the second moment of service."""
-    return Queue(name, rate, law, 1, "wait", rate * square / (2.0 * (1.0 - rate * law.mean)))
+def _single(name: str, rate: float, law: Duration, variation: float) -> Queue:
+    """M/G/1, by Pollaczek and Khinchine."""
+    load = rate * law.mean
+    return Queue(name, rate, law, variation, 1, "wait", load / (1.0 - load) * law.mean * (1.0 + variation) / 2.0)
 
 
-_UNIT = Exponential(mean=1.0)
+_UNIT, _VARIED = Exponential(mean=1.0), Gamma(shape=0.5, scale=2.0)
 QUEUES = (
-    _single("M/M/1", 0.5, _UNIT, 2.0),
-    _single("M/D/1", 0.5, Constant(value=1.0), 1.0),
-    _single("M/G/1", 0.5, Gamma(shape=0.5, scale=2.0), 3.0),
-    Queue("M/M/2", 1.2, _UNIT, 2, "wait", erlang_c(1.2, 2) / (2 - 1.2)),
-    Queue("Erlang C, M/M/4", 3.0, _UNIT, 4, "waits", erlang_c(3.0, 4)),
-    Queue("Erlang B, M/M/5/5", 4.0, _UNIT, 5, "lost", erlang_b(4.0, 5)),
-    Queue("Erlang B, M/G/5/5", 4.0, Gamma(shape=0.5, scale=2.0), 5, "lost", erlang_b(4.0, 5)),
+    _single("M/M/1", 0.5, _UNIT, 1.0),
+    _single("M/D/1", 0.5, Constant(value=1.0), 0.0),
+    _single("M/G/1", 0.5, _VARIED, 2.0),
+    Queue("M/M/2", 1.2, _UNIT, 1.0, 2, "wait", erlang_c(1.2, 2) / (2 - 1.2)),
+    Queue("Erlang C, M/M/4", 3.0, _UNIT, 1.0, 4, "waits", erlang_c(3.0, 4)),
+    Queue("Erlang B, M/M/5/5", 4.0, _UNIT, 1.0, 5, "lost", erlang_b(4.0, 5)),
+    Queue("Erlang B, M/G/5/5", 4.0, _VARIED, 2.0, 5, "lost", erlang_b(4.0, 5)),
 )
-"""Loads of a half to four fifths."""
+"""Loads of a half to four fifths; the G is gamma of shape one half."""

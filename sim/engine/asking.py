@@ -81,7 +81,7 @@ class Asking:
         self._desk = desk
         self._target, self._client = desk.targets[call.service]
         self._fallbacks = 0
-        self._live: list[tuple[Attempt, Station | None, Target]] = []
+        self._live: dict[Attempt, tuple[Station | None, Target]] = {}
         self._number = self._tries = 0
         self._backoff = self._client.retry.base
         self._hedged = self._over = False
@@ -101,14 +101,13 @@ class Asking:
         if self._over:
             return
         now = self._desk.clock.now
-        for at, (live, station, target) in enumerate(self._live):
-            if live is attempt:
-                del self._live[at]
-                if station is not None:
-                    target.told(station.name, attempt, now)
-                break
+        station, target = self._live.pop(attempt)
+        if target.cools and station is not None:
+            target.told(station.name, attempt, now)
         if attempt.status == "ok":
-            self.cancel()
+            self._over = True
+            if self._live:
+                self.cancel()
             self.caller.answered(self)
         elif not self._live:
             self._failed(attempt, now)
@@ -116,7 +115,7 @@ class Asking:
     def cancel(self) -> None:
         """Leave what is under way; nothing more is tried."""
         self._over = True
-        for attempt, station, _ in self._live:
+        for attempt, (station, _) in self._live.items():
             if attempt.state is not State.OVER and station is not None:
                 station.leave(attempt, "cancelled")
         self._live.clear()
@@ -125,7 +124,7 @@ class Asking:
         attempt = Attempt(self, self.caller.name, self.call, self.index, self._number, hedge)
         now = self._desk.clock.now
         station = target.pick(attempt, now)
-        self._live.append((attempt, station, target))
+        self._live[attempt] = (station, target)
         if station is not None:
             station.offer(attempt, self._client.timeout)
         else:

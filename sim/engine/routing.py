@@ -45,6 +45,7 @@ class Target:
     Attributes:
         name: of the service or route.
         several: whether there is a choice.
+        cools: whether services may cool down, so that ends must be told.
     """
 
     def __init__(self, name: str, stations: tuple[Station, ...], route: Route | None, chance: Chance) -> None:
@@ -55,11 +56,12 @@ class Target:
         weights = (1.0,) * len(stations) if route is None or route.weights is None else route.weights
         self._weights = dict(zip(stations, weights, strict=True))
         self._cooldown: Cooldown | None = None if route is None else route.cooldown
+        self.cools = self._cooldown is not None
         self._health = {station.name: _Health() for station in stations}
 
     def pick(self, attempt: Attempt, now: float) -> Station | None:
         """The service that an attempt is put to; None if all are cooling down."""
-        healthy = self._healthy(now)
+        healthy = self._healthy(now) if self.cools else self._stations
         if len(healthy) < 2 or self._strategy == "first":  # noqa: PLR2004
             return healthy[0] if healthy else None
         if self._strategy == "least-busy":

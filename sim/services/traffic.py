@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import UnknownName
@@ -30,7 +30,8 @@ def check_traffic(world: World, requests: Sequence[Request]) -> None:
         if request.name in names:
             raise NotApplicable(f"two requests are called {request.name!r}; a name keys its noise: give each its own")
         names.add(request.name)
-        _amounts(f"request {request.name!r}", arrival=request.arrival, tail=request.tail)
+        if not (0.0 <= request.arrival < inf and 0.0 <= request.tail < inf):
+            raise _amiss(f"request {request.name!r}", arrival=request.arrival, tail=request.tail)
         sites = set[str]()
         for call in request.calls:
             _check_call(request, call, known, sites)
@@ -38,32 +39,50 @@ def check_traffic(world: World, requests: Sequence[Request]) -> None:
 
 
 def _check_call(request: Request, call: Call, known: set[str], before: set[str]) -> None:
-    """One call, after those before it."""
-    where = f"request {request.name!r}, site {call.site!r}"
+    """One call, after those before it. Every call passes here: what is wrong is put in words only where it is."""
     if call.service not in known:
-        raise UnknownName(f"service of {where}", call.service, sorted(known))
+        raise UnknownName(f"service of {_where(request, call)}", call.service, sorted(known))
     if call.site in before:
-        raise NotApplicable(f"{where}: the request has this site twice; a site keys its noise: give each its own")
-    for site in call.after:
-        if site not in before:
-            raise UnknownName(f"site before {where}", site, sorted(before), "List calls after those they wait for.")
-    _amounts(
+        raise NotApplicable(f"{_where(request, call)}: twice in the request; a site keys its noise: give each its own")
+    if not before.issuperset(call.after):
+        site = next(site for site in call.after if site not in before)
+        fix = "List calls after those they wait for."
+        raise UnknownName(f"site before {_where(request, call)}", site, sorted(before), fix)
+    if len(call.after) > 1 and len(set(call.after)) < len(call.after):
+        raise NotApplicable(f"{_where(request, call)}: it waits for a site twice: {', '.join(call.after)}")
+    if not (
+        0.0 <= call.lag < inf
+        and 0 <= call.prefix_tokens <= call.input_tokens < inf
+        and 0 <= call.output_tokens < inf
+        and (call.noise is None or 0.0 <= call.noise < inf)
+        and (call.failed_after is None or 0.0 <= call.failed_after < inf)
+        and (call.failure_noise is None or 0.0 <= call.failure_noise <= 1.0)
+    ):
+        raise _amiss_in(request, call)
+
+
+def _where(request: Request, call: Call) -> str:
+    return f"request {request.name!r}, site {call.site!r}"
+
+
+def _amiss_in(request: Request, call: Call) -> NotApplicable:
+    """Which number of a call is wrong."""
+    where = _where(request, call)
+    if call.failure_noise is not None and not 0.0 <= call.failure_noise <= 1.0:
+        return NotApplicable(f"{where}: failure_noise is {call.failure_noise}; it is a uniform, between 0 and 1")
+    if 0 <= call.input_tokens < call.prefix_tokens:
+        return NotApplicable(f"{where}: a prefix of {call.prefix_tokens} tokens in a prompt of {call.input_tokens}")
+    return _amiss(
         where,
         lag=call.lag,
         input_tokens=call.input_tokens,
         output_tokens=call.output_tokens,
         prefix_tokens=call.prefix_tokens,
         noise=call.noise or 0.0,
-        failure_noise=call.failure_noise or 0.0,
         failed_after=call.failed_after or 0.0,
     )
-    if call.prefix_tokens > call.input_tokens:
-        raise NotApplicable(f"{where}: a prefix of {call.prefix_tokens} tokens in a prompt of {call.input_tokens}")
-    if len(set(call.after)) < len(call.after):
-        raise NotApplicable(f"{where}: it waits for a site twice: {', '.join(call.after)}")
 
 
-def _amounts(where: str, **amounts: float) -> None:
-    for name, amount in amounts.items():
-        if not (amount >= 0.0 and isfinite(amount)):
-            raise NotApplicable(f"{where}: {name} is {amount}; it must be finite and not negative")
+def _amiss(where: str, **amounts: float) -> NotApplicable:
+    name, amount = next((n, a) for n, a in amounts.items() if not 0.0 <= a < inf)
+    return NotApplicable(f"{where}: {name} is {amount}; it must be finite and not negative")
