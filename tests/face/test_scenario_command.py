@@ -56,13 +56,39 @@ def test_causes_stand_left_of_what_they_move():
     assert [arrow.hidden for arrow in drawn.arrows].count(True) == 2
     assert len({(node.x, node.y) for node in drawn.nodes}) == 4
     assert all(0 <= node.x <= node.x + node.width <= drawn.width for node in drawn.nodes)
-    assert all(0 <= node.y <= node.y + node.height <= drawn.height for node in drawn.nodes)
+    assert all(drawn.top <= node.y <= node.y + node.height <= drawn.top + drawn.height for node in drawn.nodes)
+
+
+def test_arrows_pass_by_the_boxes_between():
+    """a moves d past b and c, which stand in its way; Bezier curves stay within the hull of their points."""
+    drawn = layered([("a", "b"), ("b", "c"), ("c", "d"), ("a", "d")])
+    boxes = {node.name: node for node in drawn.nodes}
+    assert len({node.middle for node in drawn.nodes}) == 1
+    (long,) = [arrow.path for arrow in drawn.arrows if arrow.path.startswith(f"M {boxes['a'].width + 6:.1f}")][1:]
+    _, control = (float(word) for word in long.split("C ")[1].split()[:2])
+    away = 0.75 * abs(control - boxes["b"].middle)
+    assert away > boxes["b"].height / 2
+    assert drawn.top < 0 or drawn.height > 60
 
 
 def test_a_scale_keeps_order_and_leaves_what_is_unbounded_out():
     scale = Scale.over([0.0, 1.0, 1e300], 100, 200)
     assert scale.high == 1.0
     assert scale(0.0) < scale(0.5) < scale(1.0) == scale(1e300) < 200
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ((0.396, 1.0), ["0.4", "0.6", "0.8", "1"]),
+        ((-0.23, 0.47), ["-0.2", "0", "0.2", "0.4"]),
+        ((0.0, 1.0), ["0", "0.5", "1"]),
+        ((1.0, 4.0), ["1", "2", "3", "4"]),
+        ((3.0, 3.0), ["3"]),
+    ],
+)
+def test_ticks_are_round(ends, told):
+    assert [label for _, label in Scale(*ends, 0, 100).ticks] == told
 
 
 def test_answers_and_series_are_placed():

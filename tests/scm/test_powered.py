@@ -89,6 +89,14 @@ def test_it_follows_shifts_and_scales(shift, scale, seed, finite):
     assert other.standard_error == pytest.approx(scale * one.standard_error, rel=1e-6)
 
 
+def test_it_is_the_augmented_mean_with_one_chance_of_a_label():
+    """Mean of b f + 1{labelled} (Y - b f) / (n / (n + N)) over all items, b = lambda (n + N) / N."""
+    human, judge, others = drawn(20, 30)
+    found, slope = powered_mean(human, judge, others, 0.3), 0.3 * 50 / 30
+    augmented = (slope * (judge.sum() + others.sum()) + (human - slope * judge).sum() * 50 / 20) / 50
+    assert found.value == pytest.approx(augmented, rel=1e-12)
+
+
 def test_means_of_other_items_are_subtracted():
     first, second = (powered_mean(*drawn(30, 90, seed)) for seed in (1, 2))
     less = first.less(second)

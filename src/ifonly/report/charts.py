@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING
 
 from ifonly.views.scores import estimate_text, number
@@ -19,6 +19,7 @@ _WIDTH, _LABELS, _RIGHT = 720.0, 250.0, 16.0
 _ROW, _TITLE, _AXIS, _SPACE = 22.0, 24.0, 20.0, 12.0
 _HEIGHT, _LEFT, _BELOW, _ABOVE = 320.0, 60.0, 44.0, 12.0
 _ROOM = 0.04
+_TICKS, _CLOSE = 3, 1e-9
 _HUGE = 1e9
 """Ends beyond it are no ends: they are not drawn."""
 _SHOWN = 38
@@ -50,9 +51,16 @@ class Scale:
 
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """Places and labels of the ends and the middle."""
-        told = (self.low, (self.low + self.high) / 2, self.high) if self.high > self.low else (self.low,)
-        return tuple((self(value), number(value)) for value in told)
+        """Places and labels of round numbers: steps of 1, 2 or 5 times a power of ten, few, and at least three."""
+        if self.high <= self.low:
+            return ((self(self.low), number(self.low)),)
+        power = 10.0 ** floor(log10(self.high - self.low))
+        for factor in (5.0, 2.0, 1.0, 0.5, 0.2):
+            step = power * factor
+            places = range(ceil(self.low / step - _CLOSE), floor(self.high / step + _CLOSE) + 1)
+            if len(places) >= _TICKS:
+                break
+        return tuple((self(place * step), number(place * step)) for place in places)
 
     @classmethod
     def over(cls, values: Iterable[float], start: float, stop: float) -> Scale:

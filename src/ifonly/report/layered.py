@@ -15,7 +15,10 @@ __all__ = ["Arrow", "Drawn", "Node", "layered"]
 _CHARACTER, _PADDING, _HEIGHT = 7.2, 18.0, 28.0
 _GAP, _ROW = 64.0, 46.0
 _SWEEPS = 4
-_EDGE = 6.0
+_EDGE, _HEAD, _CLEAR = 6.0, 7.0, 3.0
+_POINTS = 24
+# Wider than the last box, and no wider than it takes: each up and down.
+_BOWS = (0.0, *(sign * wide for wide in (20.0, 40.0, 60.0, 80.0, 100.0, 130.0, 160.0) for sign in (-1, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ class Drawn:
     """A graph with places.
 
     Args:
+        top: upper edge of the picture: below 0 where an arrow bows out.
         width: of the picture.
         height: of the picture.
         nodes: the boxes.
         arrows: the arrows.
     """
 
+    top: float
     width: float
     height: float
     nodes: tuple[Node, ...]
@@ -97,9 +102,11 @@ def layered(edges: Iterable[tuple[str, str]], hidden: Collection[str] = ()) -> D
         for place, name in enumerate(layer):
             nodes[name] = Node(name, x, start + place * _ROW, width, _HEIGHT, name in hidden)
         x += width + _GAP
-    depth = {name: index for index, layer in enumerate(layers) for name in layer}
-    arrows = tuple(_arrow(nodes[a], nodes[b], depth[b] - depth[a]) for a, b in graph.edges)
-    return Drawn(x - _GAP + _EDGE, rows * _ROW + 2 * _EDGE, tuple(nodes.values()), arrows)
+    drawn = [_arrow(nodes[a], nodes[b], nodes.values()) for a, b in graph.edges]
+    reached = [y for _, ends in drawn for y in ends]
+    top = min([0.0, *(y - _EDGE for y in reached)])
+    bottom = max([rows * _ROW + 2 * _EDGE, *(y + _EDGE for y in reached)])
+    return Drawn(top, x - _GAP + _EDGE, bottom - top, tuple(nodes.values()), tuple(arrow for arrow, _ in drawn))
 
 
 def _ordered(graph: nx.DiGraph) -> list[list[str]]:
@@ -122,11 +129,36 @@ def _ordered(graph: nx.DiGraph) -> list[list[str]]:
     return layers
 
 
-def _arrow(cause: Node, effect: Node, steps: int) -> Arrow:
-    """A curve from the right edge of the cause to the left edge of the effect; long ones bow out."""
-    x1, y1, x2, y2 = cause.x + cause.width, cause.middle, effect.x - 7, effect.middle
-    bow = 0.0 if steps == 1 else (-1 if y1 <= y2 else 1) * min(40.0, 16.0 * steps)
+def _arrow(cause: Node, effect: Node, nodes: Iterable[Node]) -> tuple[Arrow, tuple[float, float]]:
+    """A curve from the right edge of the cause to the left edge of the effect, past other boxes; and how far it goes.
+
+    Of bows ever wider, up and down, the first that crosses the fewest boxes.
+    """
+    x1, y1, x2, y2 = cause.x + cause.width, cause.middle, effect.x - _HEAD, effect.middle
+    between = [node for node in nodes if x1 < node.x + node.width and node.x < x2 and node not in (cause, effect)]
+
+    def heights(bow: float) -> list[tuple[float, float]]:
+        """Points of the cubic, which has its controls half way."""
+        made = []
+        for t in (step / _POINTS for step in range(_POINTS + 1)):
+            near, far = (1 - t) ** 3 + 3 * t * (1 - t) ** 2, t**3 + 3 * t**2 * (1 - t)
+            across = 1.5 * t * (1 - t) ** 2 + 1.5 * t**2 * (1 - t) + t**3
+            made.append((x1 + across * (x2 - x1), y1 * near + y2 * far + 3 * t * (1 - t) * bow))
+        return made
+
+    def crossed(bow: float) -> int:
+        points = heights(bow)
+        return sum(
+            any(
+                node.x - _CLEAR <= x <= node.x + node.width + _CLEAR and abs(y - node.middle) < node.height / 2 + _CLEAR
+                for x, y in points
+            )
+            for node in between
+        )
+
+    bow = min(_BOWS if between else (0.0,), key=crossed)
     reach = (x2 - x1) / 2
     path = f"M {x1:.1f} {y1:.1f} C {x1 + reach:.1f} {y1 + bow:.1f} {x2 - reach:.1f} {y2 + bow:.1f} {x2:.1f} {y2:.1f}"
-    head = f"M {x2 + 7:.1f} {y2:.1f} l -8 -4 l 0 8 z"
-    return Arrow(path, head, cause.hidden)
+    head = f"M {effect.x:.1f} {y2:.1f} l -8 -4 l 0 8 z"
+    ys = [y for _, y in heights(bow)]
+    return Arrow(path, head, cause.hidden), (min(ys), max(ys))
