@@ -40,6 +40,7 @@ FILE: Final = "pairs.jsonl.gz"
 JUDGES: Final = {"judge_gpt35": "GPT-3.5", "judge_pandalm7b": "PandaLM-7B"}
 _HUMANS: Final = ("annotator1", "annotator2", "annotator3")
 _WINS: Final = {"1": 1.0, "2": 0.0}
+_VOTES: Final = frozenset({"0", *_WINS})
 _OURS: Final = "llama-7b"
 _LABELS: Final = 60
 _SUBSETS: Final = (30, 60, 120)
@@ -118,6 +119,12 @@ def _scores(table: Table, column: str) -> Floats:
 
 
 def _majority(table: Table) -> Floats:
+    for column in _HUMANS:
+        odd = [row for row, text in enumerate(table.texts(column), 1) if text.removesuffix(".0") not in _VOTES]
+        if odd:
+            what = "no pair has a human's vote" if len(odd) == len(table) else f"{len(odd)} pairs have no human's vote"
+            fix = "Votes are 0 (tie), 1 or 2; leave pairs without out, or have them labelled."
+            raise InputError(table.name, what, fix, record=odd[0], field=column)
     votes = list(zip(*(_scores(table, column).tolist() for column in _HUMANS), strict=True))
     found = [Counter(three).most_common(1)[0] for three in votes]
     split = [row for row, (_, count) in enumerate(found, 1) if count == 1]
@@ -150,7 +157,7 @@ def _study(path: Path, seed: int) -> Study:
             _lean(pairs),
         ),
         pictures=(curves,),
-        decision=_decision(best, float(judges["GPT-3.5"].mean())),
+        decision=_decision(best, {name: float(scores.mean()) for name, scores in judges.items()}),
         notes=("A verdict that could not be read counts as a tie; so does a tie of the humans.",),
     )
 
@@ -230,15 +237,16 @@ def _lean(pairs: Pairs) -> Figures:
     )
 
 
-def _decision(best: Estimate, judge: float) -> str:
-    side = "" if best.low <= judge <= best.high else ", which the labels exclude"
-    if best.low > 0.5:  # noqa: PLR2004
-        return (
-            f"Take {_OURS}: humans prefer it to the other four on the whole; GPT-3.5 alone would say {judge:.3f}{side}."
-        )
+def _decision(best: Estimate, judges: Mapping[str, float]) -> str:
+    alone = " and ".join(f"{name} {share:.2f}" for name, share in judges.items())
+    told = f"judges alone say {alone}"
+    if best.low > 0.5:  # noqa: PLR2004 -- as often as not
+        return f"Take {_OURS}: humans prefer it to the other four on the whole; {told}."
     if best.high < 0.5:  # noqa: PLR2004
-        return f"Do not take {_OURS}: humans prefer the others; GPT-3.5 alone would say {judge:.3f}{side}."
-    return f"With {_LABELS} labels it is open whether humans prefer {_OURS}: have more pairs labelled, drawn at random."
+        return f"Do not take {_OURS}: humans prefer the others; {told}."
+    return (
+        f"With {_LABELS} labels it is open whether humans prefer {_OURS} ({told}): have more pairs labelled at random."
+    )
 
 
 # PandaLM's test set, as the real data of `biased_judge`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,16 @@ def test_mistakes_in_files_are_told(tmp_path):
     path.write_text('{"cmp_key": "a_b", "annotator1": 1}\n')
     with pytest.raises(InputError, match="lacks the columns instruction"):
         read_pairs(path)
+    row = {"cmp_key": "a_b", "instruction": "?", "input": "", "judge_gpt35": "1", "judge_pandalm7b": 2}
+    row |= {"r1_chars": 5, "r2_chars": 7}
+    for votes, told in (
+        ((None, None, None), "no pair has a human's vote"),
+        (("1", "maybe", "2"), "no pair has a human's vote"),
+        (("0", "1", "2"), "1 pairs have three different votes"),
+    ):
+        path.write_text(json.dumps(row | {f"annotator{n}": vote for n, vote in enumerate(votes, 1)}) + "\n")
+        with pytest.raises(InputError, match=told):
+            read_pairs(path)
     scores = tmp_path / "mt.csv"
     scores.write_text("question_id,turn,model,score\n1,1,gpt-4,9\n")
     with pytest.raises(InputError, match="one model only"):
