@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ifonly.agents.errors import InputError
+from ifonly.report.scenario import scenario_picture
 from ifonly.scenarios.agentic.defences_real import real_study
 from ifonly.scenarios.agentic.experiment import (
     BASE,
@@ -21,6 +22,8 @@ from ifonly.scenarios.agentic.experiment import (
 )
 from ifonly.scenarios.agentic.experiment_tables import defence_effects, net
 from ifonly.scenarios.agentic.switched import CHANCES, Pairs, adjusted, over_logs, pairs_of, raw, robust, switched
+from ifonly.scenarios.catalog import find_scenario
+from ifonly.scenarios.scenario import answer
 
 ATTACKED = Arm().attacked
 
@@ -142,8 +145,10 @@ def test_the_recorded_log_misleads_raw_means_alone(recorded):
 
 
 @pytest.mark.slow
-def test_the_study_of_the_record(agentdojo_runs, recorded):
-    study = real_study(agentdojo_runs.parent, 0)
+def test_the_study_of_the_record(agentdojo_runs, recorded, root):
+    made = answer(find_scenario("defences"), 0, agentdojo_runs.parent)
+    study = made.data
+    assert scenario_picture(made) == (root / "docs" / "defences.svg").read_text()
     assert len(study.asked) == 13
     assert [one.naive.right for one in study.asked if one.truth is not None] == [False] * 4
     assert "nets most" in study.decision
