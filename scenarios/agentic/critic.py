@@ -26,7 +26,7 @@ import numpy as np
 
 from ifonly.scenarios.agentic.contrasts import complier_effect, difference, effect_over, shifted
 from ifonly.scenarios.agentic.steps import Step, Steps
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Figures, Study
 from ifonly.scm.nested import Sampling
@@ -105,7 +105,7 @@ _QUERY: Final = sampled_query(
             why="the draft moves both too, and the log does not hold how good it was",
         ),
     ),
-    lambda n, seed: draw(_STEPS.world, n, seed),
+    _STEPS.sample,
     _BY,
     span=(-1.0, 1.0),
 )

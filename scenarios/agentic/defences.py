@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from ifonly.scenarios.agentic.contrasts import effect_over, shifted
 from ifonly.scenarios.agentic.defences_real import real_study
 from ifonly.scenarios.agentic.steps import Step, Steps
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import RealData, Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scm.nested import Sampling
@@ -68,7 +68,7 @@ def _query(name: str, outcome: str, bare: tuple[float, ...], defended: tuple[flo
             ),
             Estimator("naive", effect_over("defended", outcome), right=False, why=mistake),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
         span=(-1.0, 1.0),
     )

@@ -22,7 +22,7 @@ import numpy as np
 from ifonly.scenarios.agentic.contrasts import shifted
 from ifonly.scenarios.agentic.escalation_real import real_study
 from ifonly.scenarios.agentic.steps import Step, Steps
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import RealData, Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scm.clustered import clustered_mean
@@ -87,7 +87,7 @@ _QUERIES: Final = (
             Estimator("tasks put to it first", _put_first, why="a random fifth of the tasks went to it first"),
             Estimator("naive", _escalated, right=False, why="its record on what was escalated, which is the hard part"),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
     ),
     sampled_query(
@@ -103,7 +103,7 @@ _QUERIES: Final = (
                 why="both records, as if failures were independent: both fail on hard",
             ),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
     ),
 )

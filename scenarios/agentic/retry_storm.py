@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from ifonly.scenarios.agentic.contrasts import effect_over, shifted
 from ifonly.scenarios.agentic.steps import Step, Steps
 from ifonly.scenarios.agentic.storm import storm_table
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scm.nested import Sampling
@@ -94,7 +94,7 @@ def _query(name: str, outcome: str, of: tuple[float, float, float, float]) -> Qu
             ),
             Estimator("naive", effect_over("retrying", outcome), right=False, why="raw means: clients retry in surges"),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
         span=(-1.0, 1.0),
     )

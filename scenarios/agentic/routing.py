@@ -26,7 +26,7 @@ import numpy as np
 from ifonly.scenarios.agentic.contrasts import shifted
 from ifonly.scenarios.agentic.routing_real import real_study
 from ifonly.scenarios.agentic.steps import Step, Steps
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import RealData, Scenario, asked_of
 from ifonly.scenarios.study import Figures, Study
 from ifonly.scm.nested import Sampling
@@ -113,7 +113,7 @@ def _query(
                 why="questions have become harder since",
             ),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
         span=span,
     )

@@ -20,7 +20,7 @@ from typing import Final
 
 from ifonly.scenarios.agentic.contrasts import effect_over, shifted
 from ifonly.scenarios.agentic.steps import Step, Steps
-from ifonly.scenarios.known import Estimator, KnownWorld, draw, law_of, mean_of, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, law_of, mean_of, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scm.nested import Sampling
@@ -60,7 +60,7 @@ _QUERIES: Final = (
                 why="raw means: new queries follow old documents",
             ),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
         span=(-1.0, 1.0),
     ),
@@ -81,7 +81,7 @@ _QUERIES: Final = (
                 why="adjusts for the new query, which the document itself provokes",
             ),
         ),
-        lambda n, seed: draw(_STEPS.world, n, seed),
+        _STEPS.sample,
         _BY,
         span=(-1.0, 1.0),
     ),

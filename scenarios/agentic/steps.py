@@ -12,11 +12,15 @@ from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
+from ifonly.scenarios.known import draw
 from ifonly.scm.finite import Finite
 from ifonly.scm.kernel import endogenous
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from ifonly.scenarios.known import Respond, Unit, Values
     from ifonly.scm.kernel import Node
@@ -86,6 +90,18 @@ class Steps:
             cells = self.types[step.site]
             mechanism: Finite[Any] = Finite(step.of, tuple(cells), tuple(cells.values()), "threshold")
             made[step.site] = endogenous(step.site, mechanism, *(made[parent] for parent in step.parents))
+
+    def sample(self, n: int, seed: int) -> dict[str, NDArray[np.float64]]:
+        """Draw units from the program.
+
+        Args:
+            n: how many.
+            seed: of the noise.
+
+        Returns:
+            Values by site, each of shape (n,).
+        """
+        return draw(self.world, n, seed)
 
     @cached_property
     def units(self) -> list[Unit]:
