@@ -70,11 +70,11 @@ def sweep(
 
     Args:
         fitted: the recorded traffic.
-        edits: made in every setting, before the swept ones.
+        edits: of every setting, before the swept ones.
         places: one or two, with their values.
         replayer: of the traffic.
         runs: as read, for rules.
-        quality: of each model, to be averaged over the calls that it answers; None: no quality.
+        quality: of each model, averaged over the calls that it answers; None: no quality.
         level: of intervals.
         progress: told the settings done, and of how many.
 
@@ -83,13 +83,13 @@ def sweep(
     """
     grid = _settings(places)
     found: list[tuple[dict[str, object], dict[str, Estimate], float | None]] = []
-    for done, setting in enumerate(grid):
+    asked = [(*edits, *(swept_edit(*put) for put in setting.items())) for setting in grid]
+    worlds = [change_of(fitted, made, runs) for made in asked]  # all, so that none fails after others took their time
+    for done, (setting, made) in enumerate(zip(grid, asked, strict=True)):
         progress(done, len(grid))
-        made = [*edits, *(swept_edit(place, value) for place, value in setting.items())]
-        replayed = replayer.replay(change_of(fitted, made, runs))
-        numbers = numbers_of(fitted.traffic, made, replayed.drawn, level)
-        found.append((dict(setting), _metrics(replayed, numbers), _quality(replayed.timelines[1], quality, fitted)))
-    progress(len(grid), len(grid))
+        replayed = replayer.replay(worlds[done])
+        told = _metrics(replayed, numbers_of(fitted.traffic, made, replayed.drawn, level))
+        found.append((dict(setting), told, _quality(replayed.timelines[1], quality, fitted)))
     worse = dominated([_objectives(metrics, value) for _, metrics, value in found])
     return tuple(
         SweepPoint(setting=setting, metrics=metrics, quality=value, dominated=beaten)

@@ -47,6 +47,7 @@ class FittedTraffic:
 def fit_traffic(
     trajectories: Iterable[Trajectory],
     world: World | None = None,
+    others: Iterable[Trajectory] = (),
     *,
     prices: Callable[[str], Price | None] = lambda model: None,
     seed: int = 0,
@@ -57,6 +58,7 @@ def fit_traffic(
     Args:
         trajectories: the runs.
         world: the factual world; None fits one.
+        others: runs that laws are fitted to as well, and that are no traffic.
         prices: of models whose calls' costs are not recorded, for a world that is fitted; None where not known.
         seed: of the tests of fit.
         progress: told the services done, and of how many.
@@ -68,7 +70,8 @@ def fit_traffic(
     kept = [run for run in runs if run.calls and (world is not None or run.clock != "none")]
     if not kept:
         raise _nothing(runs)
-    fits = fit_services(kept, seed=seed, progress=progress)
+    beside = [run for run in map(recorded_run, others) if run.calls]
+    fits = fit_services([*kept, *beside], seed=seed, progress=progress)
     open_ = {name for name, one in fits.items() if one.told.model and one.service.price == Price()}
     priced = {name: prices(name) for name in sorted(open_)} if world is None else {}
     if world is None:

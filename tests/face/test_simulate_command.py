@@ -88,7 +88,9 @@ def test_a_sweep_stands_in_the_answer(cli, timed_runs, tmp_path):
     page = tmp_path / "page.html"
     done = cli("simulate", timed_runs, *places, "--html", page)
     assert "on the front" in done.out
-    assert "Settings side by side" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "Settings side by side" in text
+    assert len(re.findall(r'<circle class="dot"', text)) == 4
 
 
 @pytest.mark.parametrize(

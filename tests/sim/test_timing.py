@@ -160,6 +160,15 @@ def test_a_known_law_is_found(timed):
     assert told.failures[0].rate.high == pytest.approx(1 - 0.025 ** (1 / 120))
 
 
+def test_laws_are_fitted_to_other_runs_too_which_are_no_traffic(timed):
+    runs = many(timed, 40)
+    other = [timed.run(timed.model("agent/0", 0.0, 1.0 + at, name="small"), id=f"s{at}") for at in range(9)]
+    fitted = fit_traffic(runs[:10], None, [*runs[10:], *other])
+    assert fitted.report.runs == 10
+    assert {one.service: one.calls for one in fitted.report.services} == {"large": 40, "look": 40, "small": 9}
+    assert fitted.traffic.world.services.keys() == {"large", "look", "small"}
+
+
 def test_an_unchanged_world_gives_the_record_back(timed):
     fitted = fit_traffic(many(timed, 40))
     assert max(worst(fitted)) < 1e-9

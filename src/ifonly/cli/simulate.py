@@ -19,6 +19,7 @@ from ifonly.cli.where import Where
 from ifonly.scm.errors import NotApplicable
 from ifonly.sim.services.service import Price
 from ifonly.sim.simulate import Replayer, SimulateAnswer, answer, read_world, sweep, world_text
+from ifonly.sim.simulate.answers import SweepPoint
 from ifonly.sim.timing import fit_traffic
 
 app = typer.Typer(add_completion=False)
@@ -84,7 +85,9 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
         list[str] | None,
         _traffic("Dollars a million tokens; recorded costs or litellm's table if left out.", "MODEL=IN,OUT"),
     ] = None,
-    where: Annotated[list[str] | None, _traffic("Only runs that are so.", "KEY=VALUE")] = None,
+    where: Annotated[
+        list[str] | None, _traffic("Only runs that are so; laws are fitted to the others too.", "KEY=VALUE")
+    ] = None,
     format: Format = None,
     replications: Annotated[int, _answered("Draws of what no record tells.", min=2)] = 20,
     seed: Annotated[int, _answered("Of the first of them.", min=0)] = 0,
@@ -103,24 +106,21 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
     declared = None if world is None else read_world(world)
     found = read_runs(paths, format)
     runs = Where.parse(where or []).choose(found.runs)
+    chosen = {run.id for run in runs}
+    others = [run for run in found.runs if run.id not in chosen]
     with bar("fitting laws", unit="services") as told:
-        fitted = fit_traffic(runs, declared, prices=partial(_price, prices), seed=seed, progress=told)
+        fitted = fit_traffic(runs, declared, others, prices=partial(_price, prices), seed=seed, progress=told)
     if save_world is not None:
         _write(save_world, world_text(fitted.traffic.world, save_world))
     came = parse_arrivals(arrivals, recorded=fitted.traffic.origin is not None)
     replayer = Replayer(fitted.traffic, came, replications, seed)
     try:
+        points = _sweep(partial(sweep, fitted, edits, sweeps, replayer, runs=runs, quality=qualities, level=level))
         with bar("simulating", unit="replications") as told:
             given = answer(fitted, edits, replayer, runs=runs, level=level, progress=told)
-        if sweeps:
-            with bar("sweeping", unit="settings") as told:
-                points = sweep(
-                    fitted, edits, sweeps, replayer, runs=runs, quality=qualities, level=level, progress=told
-                )
-            given = given.model_copy(update={"sweep": points})
     except NotApplicable as error:
         raise ActionError("ifonly simulate", str(error), "Correct the world or the edits.") from error
-    _show(given, json=json, csv=csv, html=html)
+    _show(given.model_copy(update={"sweep": points}), json=json, csv=csv, html=html)
     raise typer.Exit(found.status(keep_going=keep_going))
 
 
@@ -132,6 +132,14 @@ def _price(given: dict[str, Price], model: str) -> Price | None:
     if rates is None:
         return None
     return Price(per_input_token=rates.input, per_cached_token=rates.cached, per_output_token=rates.output)
+
+
+def _sweep(sweeping: partial[tuple[SweepPoint, ...]]) -> tuple[SweepPoint, ...]:
+    """The settings side by side; none where none are asked for. They come first, since they may be asked wrongly."""
+    if not sweeping.args[2]:
+        return ()
+    with bar("sweeping", unit="settings") as told:
+        return sweeping(progress=told)
 
 
 def _show(given: SimulateAnswer, *, json: bool, csv: Path | None, html: Path | None) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from ifonly.report.front import front
 from ifonly.report.gantt import WIDTH, pictures
 from ifonly.report.pages import write_page
 from ifonly.report.rendering import render_page
@@ -36,6 +37,7 @@ def simulate_page(answer: SimulateAnswer, command: str) -> str:
         ("report.css", "policy.css", "simulate.css"),
         view=simulate_view(answer),
         pictures=pictures(answer),
+        front=front(answer.sweep),
         width=WIDTH,
         replications=answer.replications,
         command=command,
