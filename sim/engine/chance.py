@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ifonly.scm.draw import Draw
     from ifonly.scm.durations import Duration
     from ifonly.sim.engine.attempt import Attempt
-    from ifonly.sim.services.requests import Call, Request
+    from ifonly.sim.services.requests import Request
     from ifonly.sim.services.world import World
 
 __all__ = ["Chance", "Noise", "Purpose", "quantile"]
@@ -75,13 +75,26 @@ class Chance:
 
     def __init__(self, world: World, factual: World, requests: Sequence[Request], draw: Draw) -> None:
         self.draw = draw
-        calls = [call for request in requests for call in request.calls]
-        self.first = draw.eights(_key(request.name, call.site, 1) for request in requests for call in request.calls)
-        for index, call in enumerate(calls):
-            if call.failure_noise is not None:
-                self.first[index, Purpose.FAILURE] = call.failure_noise
-        self._asked = _asked(world, calls)
-        self._abducted = _abducted(factual, calls)
+        names: list[str] = []
+        named: dict[str, list[int]] = {}
+        noises: dict[str, tuple[list[int], list[float]]] = {}
+        failures: dict[int, float] = {}
+        # One pass over the traffic: it may not fit into any cache.
+        for request in requests:
+            for call in request.calls:
+                index = len(names)
+                names.append(_key(request.name, call.site, 1))
+                named.setdefault(call.service, []).append(index)
+                if call.failure_noise is not None:
+                    failures[index] = call.failure_noise
+                if call.noise is not None:
+                    indices, values = noises.setdefault(call.recorded or call.service, ([], []))
+                    indices.append(index)
+                    values.append(call.noise)
+        self.first = draw.eights(names)
+        self.first[list(failures), Purpose.FAILURE] = list(failures.values())
+        self._asked = _asked(world, named)
+        self._abducted = _abducted(factual, noises)
         self._columns: dict[Duration, Floats] = {}
 
     def noise(self, service: str, law: Duration) -> Noise:
@@ -109,11 +122,8 @@ def _key(request: str, site: str, number: int, hedge: bool = False) -> str:
     return f"{request}{_SEPARATOR}{site}{_SEPARATOR}{number}{'+' if hedge else ''}"
 
 
-def _asked(world: World, calls: Sequence[Call]) -> dict[str, Indices]:
-    """The calls whose first attempt may be put to a service, by service."""
-    named: dict[str, list[int]] = {}
-    for index, call in enumerate(calls):
-        named.setdefault(call.service, []).append(index)
+def _asked(world: World, named: dict[str, list[int]]) -> dict[str, Indices]:
+    """The calls whose first attempt may be put to a service, by service; from those that name it or its routes."""
     asked: dict[str, list[int]] = {}
     for name, indices in named.items():
         for service in world.routes[name].services if name in world.routes else (name,):
@@ -121,16 +131,12 @@ def _asked(world: World, calls: Sequence[Call]) -> dict[str, Indices]:
     return {service: np.asarray(indices) for service, indices in asked.items()}
 
 
-def _abducted(factual: World, calls: Sequence[Call]) -> dict[Duration, tuple[Indices, Floats]]:
-    """The abducted noise of calls, by the law of which it is."""
-    found: dict[str, tuple[list[int], list[float]]] = {}
-    for index, call in enumerate(calls):
-        if call.noise is not None:
-            indices, values = found.setdefault(call.recorded or call.service, ([], []))
-            indices.append(index)
-            values.append(call.noise)
+def _abducted(
+    factual: World, noises: dict[str, tuple[list[int], list[float]]]
+) -> dict[Duration, tuple[Indices, Floats]]:
+    """The abducted noise of calls, by the law of which it is; from those by service."""
     by_law: dict[Duration, tuple[Indices, Floats]] = {}
-    for name, (indices, values) in found.items():
+    for name, (indices, values) in noises.items():
         if name not in factual.services:
             raise UnknownName("service of recorded noise", name, factual.services, _WHOSE)
         law = factual.services[name].latency.noise
