@@ -42,6 +42,7 @@ class TestRates:
         made = rogan_gladen(np.array([1.0, 0, 0, 0]), Rates(50, 50, 50, 50))
         assert made.value == 0.25
 
+    @pytest.mark.slow
     def test_intervals_hold_the_share(self):
         """2,000 samples at 95 %: fewer than .927 with probability below 1e-5."""
         generator, held = np.random.default_rng(4), 0
@@ -192,6 +193,7 @@ class TestDrift:
         assert 150 <= found.at <= 250
         assert found.leaning.before < found.leaning.after
 
+    @pytest.mark.slow
     def test_items_that_get_better_are_no_drift(self):
         found = [judge_drift(*self.logged(1_000, seed), Draw(seed), repeats=99).p_value for seed in range(30)]
         # At most .05 each: 10 or more of 30 with probability below 1e-5.
@@ -240,6 +242,7 @@ class TestRanking:
         made = {"a": Value("x", 0.0, noise), "b": Value("x", 0.001, noise)}
         assert [one.worst for one in rank_systems(made, Draw(0))] == [1, 2]
 
+    @pytest.mark.slow
     def test_ranks_hold_at_once(self):
         """200 samples, six systems, two pairs of equals: ranks wrong in .14 of them with probability below 1e-5."""
         truth, generator, missed = np.array([0, 0, 0.1, 0.1, 0.2, 0.4]), np.random.default_rng(6), 0

@@ -144,6 +144,7 @@ def test_labels_needed_make_the_interval_as_narrow():
         labels_needed(judged(), 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finite", [True, False])
 def test_intervals_hold_the_mean(finite):
     """2,000 samples at 95 %: fewer than .927 with probability below 1e-5, if .95 are right."""
