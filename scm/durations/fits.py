@@ -27,7 +27,7 @@ _REJECTED = 0.05
 _SEVERAL = 30
 """Values from which an empirical law replaces one that does not fit."""
 
-_BOOTSTRAPPED = 2_000
+_BOOTSTRAPPED = 1_000
 """Values that the test looks at, at most: beyond, every law that is simple is rejected anyway."""
 
 
