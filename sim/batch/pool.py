@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-import traceback
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
-from ifonly.agents.errors import IfonlyError
 from ifonly.sim.batch.store import Written
-from ifonly.sim.batch.work import Task, perform
+from ifonly.sim.batch.work import Task, WorkFailed, perform, told
 from ifonly.sim.threads import one_thread
 
 if TYPE_CHECKING:
@@ -28,17 +25,13 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["WorkFailed", "work_off"]
+__all__ = ["work_off"]
 
 _PATIENCE = 3
 """Workers that a chunk, and then a unit of it, may cost before it is looked at more closely."""
 
 _STILLBORN = 20
 """Workers in a row that end before they say anything, until the fault is looked for elsewhere."""
-
-
-class WorkFailed(IfonlyError):
-    """A batch that cannot go on: not a unit that raised, but the work around it."""
 
 
 @dataclass(eq=False)
@@ -136,18 +129,18 @@ class _Team:
             WorkFailed: that it cannot go on.
         """
         try:
-            kind, told = worker.pipe.recv()
+            kind, news = worker.pipe.recv()
         except (EOFError, OSError):
             self._bury(worker)
             return None
         worker.heard, self.stillborn = True, 0
         if kind == "at":
-            worker.at = told
+            worker.at = news
         elif kind == "failed":
-            raise WorkFailed(*told)
+            raise WorkFailed(*news)
         elif kind == "written":
             worker.chunk = worker.at = None
-            return Written(*told)
+            return Written(*news)
         return None
 
     def _bury(self, worker: _Worker) -> None:
@@ -200,20 +193,13 @@ def _work(pipe: Connection, task: Task) -> None:
         try:
             written = perform(task, units, lost, _teller(pipe) if closely else None)
         except Exception as error:
-            pipe.send(("failed", _told(error)))
+            pipe.send(("failed", told(error)))
             return
         pipe.send(("written", tuple(written)))
 
 
 def _teller(pipe: Connection) -> Any:
     return lambda index: pipe.send(("at", index))
-
-
-def _told(error: Exception) -> tuple[str, str, str, tuple[str, ...]]:
-    if isinstance(error, IfonlyError):
-        return error.asked, error.found, error.fix, error.near
-    sys.stderr.write("".join(traceback.format_exception(error)))
-    return "a worker", f"{type(error).__name__}: {error}", "Run the batch again: what was done stays done.", ()
 
 
 def _end_with_driver() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ifonly.agents.records import Record
@@ -20,13 +21,13 @@ from ifonly.scm.estimate import Estimate
 from ifonly.scm.intervals import guarded_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Iterator
 
     from ifonly.scm.estimate import Rung
 
 __all__ = ["BatchSummary", "ErrorKind", "ScoreSummary", "summarise_rows"]
+
+_BLOCK = 2**16
 
 _PARTS = ("factual", "counterfactual", "change")
 
@@ -87,17 +88,22 @@ class BatchSummary(Record):
 
 
 def summarise_rows(tables: Iterable[pa.Table], level: float = 0.95) -> BatchSummary:
-    """Sum rows up, table by table: no more than sums are kept.
+    """Sum rows up, block by block: no more than sums are kept.
+
+    Rows are cut into blocks of one size, so that sums come out the same to the last bit however the tables were cut.
 
     Args:
         tables: of rows, in the order of the units.
         level: coverage of the intervals.
     """
     units = rows = 0
+    last = -1
     verdicts, counts, first = Counter[str](), Counter[str](), dict[str, tuple[str, str]]()
     sums: dict[tuple[str, str], _Sums] = defaultdict(_Sums)
-    for table in tables:
-        units += pc.count_distinct(table.column("number")).as_py()
+    for table in _blocks(tables):
+        numbers = table.column("number").to_numpy()
+        units += int((np.diff(numbers, prepend=last) > 0).sum())
+        last = int(numbers[-1])
         rows += table.num_rows
         verdicts.update(_counted(table, "verdict"))
         counts.update(_counted(table, "error"))
@@ -120,6 +126,21 @@ def summarise_rows(tables: Iterable[pa.Table], level: float = 0.95) -> BatchSumm
             for kind, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         ),
     )
+
+
+def _blocks(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `_BLOCK` rows, the last one shorter."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.num_rows for one in waiting) >= _BLOCK:
+            whole = pa.concat_tables(waiting)
+            cut = whole.num_rows - whole.num_rows % _BLOCK
+            yield from (whole.slice(at, _BLOCK) for at in range(0, cut, _BLOCK))
+            waiting = [whole.slice(cut)]
+    left = pa.concat_tables(waiting) if waiting else None
+    if left is not None and left.num_rows:
+        yield left
 
 
 def _counted(table: pa.Table, column: str) -> dict[str, int]:

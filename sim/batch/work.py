@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import traceback
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
     from ifonly.sim.batch.store import Written
 
-__all__ = ["Bench", "Task", "WorkerKilled", "bench_of", "perform"]
+__all__ = ["Bench", "Task", "WorkFailed", "WorkerKilled", "bench_of", "perform", "told"]
+
+
+class WorkFailed(IfonlyError):
+    """A batch that cannot go on: not a unit that raised, but the work around it."""
 
 
 class WorkerKilled(IfonlyError):
@@ -87,6 +93,14 @@ def perform(
             tables.append(_lost(index) if index in lost else bench.table(range(index, index + 1)))
         table = pa.concat_tables(tables)
     return write_partition(Path(task.rows), chunk, table)
+
+
+def told(error: Exception) -> tuple[str, str, str, tuple[str, ...]]:
+    """What a worker says of an error that stops the batch: the arguments of `WorkFailed`, which any pipe can carry."""
+    if isinstance(error, IfonlyError):
+        return error.asked, error.found, error.fix, error.near
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    return "a worker", f"{type(error).__name__}: {error}", "Run the batch again: what was done stays done.", ()
 
 
 def _lost(index: int) -> pa.Table:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +29,7 @@ from ifonly.sim.batch.rows import SCHEMA, Row, table_of
 from ifonly.sim.batch.running import rows_digest, run_batch
 from ifonly.sim.batch.store import Store
 from ifonly.sim.batch.summary import summarise_rows
-from ifonly.sim.batch.work import bench_of
+from ifonly.sim.batch.work import WorkFailed, bench_of
 from ifonly.sim.continuations import Hold
 from ifonly.sim.whatif import whatif
 
@@ -325,5 +329,42 @@ def test_workers_that_never_start_are_told(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.setattr(pool, "_work", importlib.import_module("batch_worlds").end)
     monkeypatch.setattr(pool, "_STILLBORN", 2)
-    with pytest.raises(pool.WorkFailed, match="before they began"):
+    with pytest.raises(WorkFailed, match="before they began"):
         run_batch(known(100), tmp_path, Process(1))
+
+
+def test_sums_do_not_hang_on_the_cut():
+    after = np.random.default_rng(0).random(200_000)
+    rows = table_of([Row(n, str(n), None, "q", "s", 0.0, v, v, v, "point") for n, v in enumerate(after.tolist())])
+    cuts = ([rows], [rows.slice(0, 70_001), rows.slice(70_001)], [rows.slice(at, 999) for at in range(0, 200_000, 999)])
+    assert len({summarise_rows(cut).model_dump_json() for cut in cuts}) == 1
+    assert summarise_rows(cuts[2]).units == 200_000
+
+
+@pytest.mark.slow
+def test_kills_lose_nothing(root):
+    """Twenty workers and drivers are killed at moments that the seed draws."""
+    command = [sys.executable, str(root / "benchmarks" / "batch_kills.py"), "--kills", "20", "--seed", "1"]
+    done = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert done["kills"] == {"worker": 10, "driver": 10}
+    assert done["acknowledged_at_the_last_kill"] > 10
+    assert (done["acknowledged_and_lost"], done["same_rows"], done["same_summary"]) == (0, True, True)
+
+
+@pytest.mark.slow
+def test_rows_do_not_hang_on_the_hash_seed(inbox, tmp_path):
+    jobs = [recorded(inbox[0], DROP, continuation="corpus", corpus=recorded(inbox[0]).units.files), known(200)]
+    script = (
+        "import sys; from pathlib import Path; from ifonly.sim.batch.executors import Serial\n"
+        "from ifonly.sim.batch.job import Job; from ifonly.sim.batch.running import run_batch\n"
+        "for line in Path(sys.argv[1]).read_text().splitlines():\n"
+        "    print(run_batch(Job.model_validate_json(line), Path(sys.argv[2]), Serial()).rows_digest)"
+    )
+    (tmp_path / "jobs").write_text("\n".join(job.model_dump_json() for job in jobs))
+    told = set()
+    for seed in ("0", "1", "2"):
+        command = [sys.executable, "-c", script, str(tmp_path / "jobs"), str(tmp_path / seed)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        told.add(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+    assert len(told) == 1
+    assert [run_batch(job, tmp_path / "here", Serial(), chunk=7).rows_digest for job in jobs] == told.pop().split()
