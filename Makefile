@@ -1,4 +1,4 @@
-# Targets: demo test slow nightly lint types contracts bench clean. Each sets up what it needs, once, in $(VENV).
+# Targets: demo test slow nightly ray lint types contracts bench clean. Each sets up what it needs, once, in $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= auto
@@ -14,7 +14,7 @@ export PYTHONSAFEPATH := 1
 # One thread a process: two threads on a busy machine were 100 times slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow nightly lint types contracts bench clean
+.PHONY: demo test slow nightly ray lint types contracts bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ifonly demo
@@ -27,6 +27,11 @@ slow: $(VENV)/.test
 
 nightly: $(VENV)/.test
 	$(BIN)/pytest -n $(JOBS) -m "nightly and not live" $(ARGS)
+
+# Not a part of CI: Ray is large, and a cluster takes half a minute to start.
+ray: $(VENV)/.test
+	$(INSTALL) --editable '.[ray,test]'
+	$(BIN)/pytest -m slow tests/sim/test_batch_ray.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

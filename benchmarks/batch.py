@@ -19,13 +19,17 @@ import tempfile
 import time
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ifonly
 from ifonly.agents.actions import DropAction, EnvironmentAction, ModelAction
-from ifonly.agents.reading import Placed, placed
+from ifonly.sim.batch.choosing import choose
 from ifonly.sim.batch.executors import Process
-from ifonly.sim.batch.job import DataFile, Job, KnownUnits, Question, RecordedUnits, RunFile, file_digest
+from ifonly.sim.batch.job import DataFile, Job, KnownUnits, Question, RecordedUnits, file_digest
 from ifonly.sim.batch.running import BatchAnswer, run_batch
+
+if TYPE_CHECKING:
+    from ifonly.agents.records import Trajectory
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOGS, RUNS = DATA / "credit_world" / "commit" / "runs.jsonl.gz", DATA / "agentdojo_runs" / "runs"
@@ -82,7 +86,7 @@ def ray(given: argparse.Namespace, out: Path) -> dict[str, object]:
     try:
         jobs = {"world": fitted(given.units or 10_000, given.seed)}
         if RUNS.exists():
-            jobs["runs"] = attacked((given.units or 10_000) // 100)
+            jobs["runs"] = attacked((given.units or 100_000) // 1_000)
         for name, job in jobs.items():
             two = measured(job, out / "ray-process", Process(2))
             many = measured(job, out / "ray-ray", RayCluster(cluster.address))
@@ -107,19 +111,12 @@ def fitted(units: int, seed: int) -> Job:
 
 def attacked(units: int) -> Job:
     """So many attacked runs, asked both questions with later replies held."""
-    records: dict[tuple[Path, str], list[int]] = {}
-    wanted = 0
-    for one in placed(RUNS):
-        if isinstance(one, Placed) and one.run.environment and one.run.environment.settings.get("injections"):
-            records.setdefault((one.file, one.format), []).append(one.number)
-            wanted += 1
-        if wanted == units:
-            break
-    files = tuple(
-        RunFile(path=str(file), digest=file_digest(file), format=format, records=tuple(numbers))
-        for (file, format), numbers in records.items()
-    )
+    files = choose(RUNS, wanted=_attacked, limit=units).files
     return Job(ifonly=ifonly.__version__, units=RecordedUnits(files=files), questions=QUESTIONS)
+
+
+def _attacked(run: Trajectory) -> bool:
+    return run.environment is not None and bool(run.environment.settings.get("injections"))
 
 
 def measured(job: Job, out: Path, executor: object) -> dict[str, object]:

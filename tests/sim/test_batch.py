@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from ifonly.agents.actions import DropAction, ModelAction, RedrawAction, ReplyAction, ResultAction
 from ifonly.agents.errors import ActionError, InputError, UnknownName
 from ifonly.agents.importers.native_export import write
-from ifonly.agents.reading import placed
 from ifonly.scenarios.inbox import sample
 from ifonly.scm.draw import Draw
 from ifonly.scm.intervals import guarded_mean
 from ifonly.sim.batch import pool
+from ifonly.sim.batch.choosing import choose
 from ifonly.sim.batch.executors import Process, Serial
-from ifonly.sim.batch.job import Job, KnownUnits, Question, RecordedUnits, RunFile, file_digest
+from ifonly.sim.batch.job import Job, KnownUnits, Question, RecordedUnits
 from ifonly.sim.batch.rows import SCHEMA, Row, table_of
 from ifonly.sim.batch.running import rows_digest, run_batch
 from ifonly.sim.batch.store import Store
@@ -45,13 +45,7 @@ def known(count=1_000, *questions, world=WORLD, seed=0):
 
 
 def recorded(path, *questions, **then):
-    numbers = {}
-    for one in placed(path):
-        numbers.setdefault((one.file, one.format), []).append(one.number)
-    files = tuple(
-        RunFile(path=str(file), digest=file_digest(file), format=format, records=tuple(found))
-        for (file, format), found in numbers.items()
-    )
+    files = choose(path).files
     return Job(ifonly="0", units=RecordedUnits(files=files, **then), questions=questions or (DROP,))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,12 @@ import ifonly
 from ifonly.agents.actions import Action, EnvironmentAction
 from ifonly.agents.errors import ActionError, InputError
 from ifonly.agents.files import expand
-from ifonly.agents.reading import Placed, placed
 from ifonly.cli.ask import Ask, text_of
 from ifonly.cli.output import note, problems
 from ifonly.cli.progress import bar
 from ifonly.scenarios.catalog import REPLAYED
-from ifonly.sim.batch.job import DataFile, Job, KnownUnits, Question, RecordedUnits, RunFile, file_digest
+from ifonly.sim.batch.choosing import Chosen, choose
+from ifonly.sim.batch.job import DataFile, Job, KnownUnits, Question, RecordedUnits, file_digest
 from ifonly.sim.clean import INJECTIONS
 
 if TYPE_CHECKING:
@@ -29,26 +28,9 @@ if TYPE_CHECKING:
     from ifonly.cli.where import Where
     from ifonly.sim.batch.job import Units
 
-__all__ = ["Found", "job_of", "questions_of", "recorded_units", "world_units"]
+__all__ = ["job_of", "questions_of", "recorded_units", "world_units"]
 
 _QUESTIONS: TypeAdapter[dict[str, list[Action]]] = TypeAdapter(dict[str, list[Action]])
-
-
-@dataclass
-class Found:
-    """The runs that were chosen, by file and format, and how many records could not be read."""
-
-    records: dict[tuple[Path, str], list[int]] = field(default_factory=lambda: defaultdict(list))
-    seen: int = 0
-    left_out: int = 0
-
-    @property
-    def files(self) -> tuple[RunFile, ...]:
-        """As a job names them."""
-        return tuple(
-            RunFile(path=str(path), digest=file_digest(path), format=format, records=tuple(numbers))
-            for (path, format), numbers in self.records.items()
-        )
 
 
 def questions_of(asked: Ask | None, given: str | None) -> tuple[Question, ...]:
@@ -100,18 +82,18 @@ def recorded_units(
         UnknownName: no run has a key of `where`.
     """
     wanted = _Wanted(where, any(_cleans(action) for question in questions for action in question.actions))
-    found = _found(paths, format, wanted, limit)
+    found = _chosen(paths, format, limit, wanted)
     where.known()
     if wanted.calm:
         note(f"{wanted.calm:,} runs were not attacked, and are left out.")
-    if not found.records:
+    if not found.files:
         raise ActionError(f"{found.seen:,} runs", "none is to be asked", "`ifonly show PATH` lists the runs.")
     continuation, corpus, equality = then
-    pool = _found(corpus, format, lambda _: True, None) if continuation == "corpus" else Found()
+    pool = _chosen(corpus, format) if continuation == "corpus" else Chosen((), 0, ())
     units = RecordedUnits.model_validate(
         {"files": found.files, "continuation": continuation, "corpus": pool.files, "equality": equality}
     )
-    return units, found.left_out + pool.left_out
+    return units, len(found.problems) + len(pool.problems)
 
 
 def world_units(world: str, paths: Sequence[str], count: int, settings: dict[str, JsonValue]) -> KnownUnits:
@@ -149,25 +131,18 @@ class _Wanted:
         return attacked or not self.cleans
 
 
+def _any(run: Trajectory) -> bool:
+    return True
+
+
 def _cleans(action: Action) -> bool:
     return isinstance(action, EnvironmentAction) and action.settings.get(INJECTIONS) == {}
 
 
-def _found(paths: Sequence[str], format: str | None, wanted: Callable[[Trajectory], bool], limit: int | None) -> Found:
-    found, bad, count = Found(), list[InputError](), 0
+def _chosen(
+    paths: Sequence[str], format: str | None, limit: int | None = None, wanted: Callable[[Trajectory], bool] = _any
+) -> Chosen:
     with bar("reading runs", unit="bytes") as told:
-        for one in placed(paths, format, progress=told):
-            if not isinstance(one, Placed):
-                bad.append(one)
-                continue
-            found.seen += 1
-            if wanted(one.run):
-                found.records[one.file, one.format].append(one.number)
-                count += 1
-            if count == limit:
-                break
-    problems(bad if found.seen else bad[1:])
-    if bad and not found.seen:
-        raise bad[0]
-    found.left_out = len(bad)
+        found = choose(paths, format, wanted=wanted, limit=limit, progress=told)
+    problems(found.problems)
     return found

@@ -5,7 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
 
 from ifonly.cli.output import stderr
 
@@ -13,6 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["terminal_bar"]
+
+
+class _Rate(ProgressColumn):
+    """How many a second, lately."""
+
+    def render(self, task: Task) -> Text:
+        """See rich."""
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:,.1f}/s")
 
 
 @contextmanager
@@ -23,8 +43,8 @@ def terminal_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         what: is going on.
         unit: that is counted; ``bytes`` are shown as such.
     """
-    count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), count, TimeRemainingColumn())
+    count, rate = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), _Rate())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), count, rate, TimeRemainingColumn())
     console = stderr()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=None)
