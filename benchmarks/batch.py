@@ -74,6 +74,8 @@ def runs(given: argparse.Namespace, out: Path) -> dict[str, object]:
 
 def ray(given: argparse.Namespace, out: Path) -> dict[str, object]:
     """Two nodes of one processor each beside two processes; the start of the cluster is told apart."""
+    # Ray starts workers with niceness 15, which on a busy machine would be all that is measured.
+    os.environ.update(RAY_worker_niceness="0")
     from ray.cluster_utils import Cluster  # noqa: PLC0415 -- an extra
 
     from ifonly.sim.batch.cluster import RayCluster  # noqa: PLC0415

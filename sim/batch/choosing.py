@@ -63,8 +63,8 @@ def choose(
             break
     if problems and not seen:
         raise problems[0]
-    files = tuple(
-        RunFile(path=str(file), digest=file_digest(file), format=name, records=tuple(numbers))
-        for (file, name), numbers in records.items()
-    )
-    return Chosen(files, seen, tuple(problems))
+    return Chosen(tuple(_file(*place, numbers) for place, numbers in records.items()), seen, tuple(problems))
+
+
+def _file(path: Path, format: str, records: list[int]) -> RunFile:
+    return RunFile(path=str(path), digest=file_digest(path), format=format, records=tuple(records))

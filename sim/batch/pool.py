@@ -181,21 +181,27 @@ def _hired(task: Task) -> _Worker:
 
 
 def _work(pipe: Connection, task: Task) -> None:
-    """The life of a worker."""
+    """The life of a worker; a pipe that breaks says that the driver has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    pipe.send(("ready", None))
-    while True:
-        try:
-            units, lost, closely = pipe.recv()
-        except EOFError:
-            return
-        try:
-            written = perform(task, units, lost, _teller(pipe) if closely else None)
-        except Exception as error:
-            pipe.send(("failed", told(error)))
-            return
-        pipe.send(("written", tuple(written)))
+    with suppress(EOFError, BrokenPipeError):
+        pipe.send(("ready", None))
+        while _served(pipe, task):
+            pass
+
+
+def _served(pipe: Connection, task: Task) -> bool:
+    """Work one chunk off, and say so; False where the batch cannot go on."""
+    units, lost, closely = pipe.recv()
+    try:
+        written = perform(task, units, lost, _teller(pipe) if closely else None)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        pipe.send(("failed", told(error)))
+        return False
+    pipe.send(("written", tuple(written)))
+    return True
 
 
 def _teller(pipe: Connection) -> Any:

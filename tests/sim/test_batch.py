@@ -21,7 +21,7 @@ from ifonly.agents.importers.native_export import write
 from ifonly.scenarios.inbox import sample
 from ifonly.scm.draw import Draw
 from ifonly.scm.intervals import guarded_mean
-from ifonly.sim.batch import pool
+from ifonly.sim.batch import pool, summary
 from ifonly.sim.batch.choosing import choose
 from ifonly.sim.batch.executors import Process, Serial
 from ifonly.sim.batch.job import Job, KnownUnits, Question, RecordedUnits
@@ -309,7 +309,7 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setenv("BATCH_KILLS", str(tmp_path))
-    monkeypatch.setattr(pool, "_PATIENCE", 2)
+    monkeypatch.setattr(pool, "_PATIENCE", 1)
     job = known(100, SWAP, world="batch_worlds:killing")
     answer = run_batch(job, tmp_path / "out", Process(2), chunk=40)
     assert [(error.kind, error.count, error.unit) for error in answer.summary.errors] == [
@@ -322,17 +322,18 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
 def test_workers_that_never_start_are_told(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.setattr(pool, "_work", importlib.import_module("batch_worlds").end)
-    monkeypatch.setattr(pool, "_STILLBORN", 2)
+    monkeypatch.setattr(pool, "_STILLBORN", 1)
     with pytest.raises(WorkFailed, match="before they began"):
         run_batch(known(100), tmp_path, Process(1))
 
 
-def test_sums_do_not_hang_on_the_cut():
-    after = np.random.default_rng(0).random(200_000)
+def test_sums_do_not_hang_on_the_cut(monkeypatch):
+    monkeypatch.setattr(summary, "_BLOCK", 1_000)
+    after = np.random.default_rng(0).random(5_000)
     rows = table_of([Row(n, str(n), None, "q", "s", 0.0, v, v, v, "point") for n, v in enumerate(after.tolist())])
-    cuts = ([rows], [rows.slice(0, 70_001), rows.slice(70_001)], [rows.slice(at, 999) for at in range(0, 200_000, 999)])
+    cuts = ([rows], [rows.slice(0, 1_701), rows.slice(1_701)], [rows.slice(at, 99) for at in range(0, 5_000, 99)])
     assert len({summarise_rows(cut).model_dump_json() for cut in cuts}) == 1
-    assert summarise_rows(cuts[2]).units == 200_000
+    assert summarise_rows(cuts[2]).units == 5_000
 
 
 @pytest.mark.slow
