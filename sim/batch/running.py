@@ -7,7 +7,9 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ifonly.agents.canonical import canonical_json, digest
 from ifonly.agents.errors import InputError
@@ -150,14 +152,25 @@ def rows_digest(tables: Iterable[pa.Table]) -> str:
 
     Numbers count by their bits, so that two digests are equal only where every number is, to the last one.
     """
-    spelled = {(field.name, part): hashlib.blake2b(digest_size=16) for field in SCHEMA for part in ("known", "value")}
+    parts = ("known", "length", "value")
+    spelled = {(field.name, part): hashlib.blake2b(digest_size=16) for field in SCHEMA for part in parts}
     for table in tables:
         for field in SCHEMA:
             column = table.column(field.name).combine_chunks()
             spelled[field.name, "known"].update(column.is_valid().to_numpy(zero_copy_only=False).tobytes())
             if pa.types.is_string(field.type):
-                value = "".join(f"{len(text)}:{text}" for text in column.fill_null("").to_pylist()).encode()
+                column = column.fill_null("")
+                spelled[field.name, "length"].update(pc.binary_length(column).to_numpy().tobytes())
+                spelled[field.name, "value"].update(_text(column))
             else:
-                value = column.fill_null(0).to_numpy().tobytes()
-            spelled[field.name, "value"].update(value)
+                spelled[field.name, "value"].update(column.fill_null(0).to_numpy().tobytes())
     return digest(canonical_json([found.hexdigest() for found in spelled.values()]))
+
+
+def _text(column: pa.StringArray) -> bytes:
+    """The texts of a column, one after the other, as Arrow holds them."""
+    _, ends, text = column.buffers()
+    if text is None or not len(column):
+        return b""
+    start, stop = (int(np.frombuffer(ends, np.int32)[column.offset + at]) for at in (0, len(column)))
+    return bytes(memoryview(text)[start:stop])

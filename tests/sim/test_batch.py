@@ -130,6 +130,12 @@ def test_the_digest_of_rows_sees_the_last_bit():
     assert len(digests) == 3
 
 
+def test_the_digest_of_rows_sees_where_a_text_ends():
+    tables = [table_of([Row(0, a), Row(1, b)]) for a, b in (("ab", "c"), ("a", "bc"), ("abc", ""))]
+    assert len({rows_digest([table]) for table in tables}) == 3
+    assert rows_digest([tables[0].slice(1)]) == rows_digest([table_of([Row(1, "c")])])
+
+
 def test_answers_are_those_of_whatif(inbox, tmp_path):
     folder, runs = inbox
     job = recorded(folder, DROP, Question(name="none", actions=()))
