@@ -18,6 +18,7 @@ __all__ = [
     "FittedOutcome",
     "LiveReport",
     "OutcomeAnswer",
+    "SharedLuck",
     "StepAnswer",
     "Verdict",
     "WhatIfAnswer",
@@ -111,20 +112,41 @@ class Borrowed(_Answer):
     model_task: int
 
 
+class SharedLuck(_Answer):
+    """The share of noise that the recorded run has in common with one that parts from it at a step.
+
+    Attributes:
+        step: index among the model steps of a run; the last that is told apart stands for all after it.
+        swaps: recorded swaps that it was learned from.
+        tasks: of how many tasks those were.
+        share: 0: the two runs share the task alone; 1: one luck.
+    """
+
+    step: int
+    swaps: int
+    tasks: int
+    share: Estimate
+
+
 class FittedOutcome(_Answer):
     """One score under another model, as an item-response world has it.
 
     Attributes:
-        interventional: P(score) with the other model on this task, the recorded outcome of this run not being known.
-        counterfactual: the same, that outcome being known; the noises of the two runs taken as independent.
-        bounds: over every joint law of the two noises, at the posterior mean.
+        interventional: P(score) with the other model on this task from the start, the recorded outcome of this run not
+            being known.
+        counterfactual: P(score) had the model been swapped, that outcome being known; the noises of the two runs are
+            shared as `shared` says, and independent where it is None.
+        bounds: over every joint law of the two noises; of a swap in mid-run also over every chance of the mixed run
+            that lies between those of the two models. With the posterior's own uncertainty.
         borrowed: from which runs.
+        shared: what recorded swaps say of the noise; None where there are too few.
     """
 
     interventional: Estimate
     counterfactual: Estimate
     bounds: Estimate
     borrowed: Borrowed
+    shared: SharedLuck | None = None
 
 
 class Fitted(_Answer):

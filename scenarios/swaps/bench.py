@@ -9,21 +9,32 @@ from pydantic import BaseModel, ConfigDict
 
 from ifonly.scenarios.swaps.baselines import BASELINES
 from ifonly.scenarios.swaps.cells import tables
-from ifonly.scenarios.swaps.folds import WORLD, Kind, Predicted, across_cells, across_tasks, few_seen, only_a_seen
+from ifonly.scenarios.swaps.folds import (
+    ABDUCTION,
+    INTERVENTIONAL,
+    WORLD,
+    Kind,
+    Predicted,
+    across_cells,
+    across_tasks,
+    few_seen,
+    only_a_seen,
+)
 from ifonly.scenarios.swaps.scores import Bin, brier, calibration_error, gain, log_loss, reliability
 from ifonly.scenarios.swaps.steps import Gathered, gather, recorded_swaps, step_scores
+from ifonly.sim.swaps.shared import LAST_STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ifonly.scenarios.swaps.cells import Table
 
-__all__ = ["Row", "StepRow", "SwapBench", "swap_bench"]
+__all__ = ["Reliability", "Row", "StepRow", "SwapBench", "swap_bench"]
 
 _SEEN = (5, 10, 20)
+_ALONE = "A alone"
 _QUICK_FOLDS, _QUICK_MODELS = 3, 2
-_LAST_STEP = 4
 
 
 class _Record(BaseModel):
@@ -77,12 +88,21 @@ class StepRow(_Record):
     solved: float
 
 
+class Reliability(_Record):
+    """How often the predictions of one estimator came true, by their size."""
+
+    world: str
+    split: str
+    estimator: str
+    bins: tuple[Bin, ...]
+
+
 class SwapBench(_Record):
-    """All rows, and the reliability of the item-response world across cells, by world."""
+    """All rows, and how reliable the item-response world is in each split."""
 
     rows: tuple[Row, ...]
     steps: tuple[StepRow, ...]
-    reliability: dict[str, tuple[Bin, ...]]
+    reliability: tuple[Reliability, ...]
 
 
 def swap_bench(
@@ -112,24 +132,23 @@ def swap_bench(
     found = tables(data / "index.csv.gz")
     models, sizes = _models(tuple(found.values()), quick=quick), _SEEN[1:2] if quick else _SEEN
     step = _Counter(told, len(found) * (2 * (_QUICK_FOLDS if quick else 10) + len(models) * len(sizes)))
-    rows, of_steps, tables_of = list[Row](), list[StepRow](), dict[str, tuple[Bin, ...]]()
+    splits, of_steps = list[tuple[str, dict[Kind, Predicted]]](), list[StepRow]()
     for table in found.values():
         gathered, alone = Gathered(), dict[Kind, Predicted]()
         folds = {"folds": _QUICK_FOLDS} if quick else {}
-        cells = across_cells(table, seed, step, each=gather(table, swaps, gathered), **folds)
-        rows += _rows("cells", cells, seed)
-        tables_of |= {_world(kind): _reliability(one) for kind, one in cells.items()}
-        rows += _rows("tasks", across_tasks(table, seed, step, each=only_a_seen(table, seed, alone), **folds), seed)
-        rows += _rows("A alone", alone, seed, "interventional")
-        for size in sizes:
-            rows += _rows(f"{size} runs seen", _pooled(table, models, size, seed, step), seed)
+        splits.append(("cells", across_cells(table, seed, step, each=gather(table, swaps, gathered), **folds)))
+        splits.append(("tasks", across_tasks(table, seed, step, each=only_a_seen(table, seed, alone), **folds)))
+        splits.append((_ALONE, alone))
+        splits += [(f"{size} runs seen", _pooled(table, models, size, seed, step)) for size in sizes]
         of_steps += _step_rows(table, gathered, seed)
-    return SwapBench(rows=tuple(rows), steps=tuple(of_steps), reliability=tables_of)
+    rows = tuple(row for split, one in splits for row in _rows(split, one, seed))
+    reliable = tuple(row for split, one in splits for row in _reliable(split, one))
+    return SwapBench(rows=rows, steps=tuple(of_steps), reliability=reliable)
 
 
 def _step_rows(table: Table, gathered: Gathered, seed: int) -> list[StepRow]:
     """A row for each estimator and step that has swaps enough."""
-    scored = step_scores(gathered, _LAST_STEP, seed) if gathered.steps else []
+    scored = step_scores(gathered, LAST_STEP, seed) if gathered.steps else []
     return [StepRow.model_validate({"world": table.score, **row}) for row in scored]
 
 
@@ -167,13 +186,17 @@ def _world(kind: Kind) -> str:
     return f"{'attacked' if attacked else 'clean'} {score}"
 
 
-def _reliability(found: Predicted) -> tuple[Bin, ...]:
-    return reliability(np.array(found.by[WORLD]), np.array(found.outcomes))
+def _reliable(split: str, found: dict[Kind, Predicted]) -> Iterator[Reliability]:
+    """The reliability of what the world says."""
+    name = ABDUCTION if split == _ALONE else WORLD
+    for kind, one in found.items():
+        bins = reliability(np.array(one.by[name]), np.array(one.outcomes), one.tasks)
+        yield Reliability(world=_world(kind), split=split, estimator=name, bins=bins)
 
 
-def _rows(split: str, found: dict[Kind, Predicted], seed: int, rival: str = BASELINES[-1]) -> list[Row]:
+def _rows(split: str, found: dict[Kind, Predicted], seed: int) -> list[Row]:
     """A row for each estimator; all but the rival are held against it."""
-    rows = []
+    rows, rival = [], INTERVENTIONAL if split == _ALONE else BASELINES[-1]
     for kind, one in found.items():
         outcomes, against = np.array(one.outcomes), brier(np.array(one.by[rival]), np.array(one.outcomes))
         for name, told in one.by.items():

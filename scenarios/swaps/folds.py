@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,17 +17,38 @@ from ifonly.sim.swaps.layout import facets_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from ifonly.scenarios.swaps.cells import Table
     from ifonly.scm.item_response.facets import Facets, Floats, Ints
     from ifonly.scm.item_response.posterior import Posterior
 
-__all__ = ["COVERED", "WORLD", "Kind", "Predicted", "across_cells", "across_tasks", "few_seen", "only_a_seen"]
+__all__ = [
+    "ABDUCTION",
+    "COVERED",
+    "INTERVENTIONAL",
+    "WORLD",
+    "Kind",
+    "Predicted",
+    "across_cells",
+    "across_tasks",
+    "few_seen",
+    "only_a_seen",
+]
 
 WORLD = "item response"
 """Name of the world's predictions."""
 
+INTERVENTIONAL = "interventional"
+"""Name of the world's predictions of a task of which no run was seen."""
+
+ABDUCTION = "abduction"
+"""Name of those with A's run alone seen."""
+
 COVERED = 0.9
 """Level of the intervals whose coverage is counted."""
+
+_T = TypeVar("_T", bound=np.generic)
 
 Kind = tuple[str, bool]
 """What is predicted: a score, and whether of attacked runs."""
@@ -74,14 +95,7 @@ def across_cells(
         folds: how many.
         each: what else to do with each fit: gets the posterior, the facets of all cells, and the hidden cells.
     """
-    facets, found = facets_of(table.cells), dict[Kind, Predicted]()
-    for n, hidden in enumerate(_split(table.targets, folds, seed)):
-        told(n + 1, folds)
-        posterior = _fit(table, facets, hidden, seed)
-        _gather(found, table, facets, hidden, posterior, seed=seed, hidden=hidden)
-        if each:
-            each(posterior, facets, hidden)
-    return found
+    return _across(table, list(_split(table.targets, folds, seed)), seed, told, each)
 
 
 def across_tasks(
@@ -93,12 +107,22 @@ def across_tasks(
     each: Callable[[Posterior, Facets, Ints], None] | None = None,
 ) -> dict[Kind, Predicted]:
     """Hide all runs of a fifth of the tasks at a time."""
+    of = np.array([cell.task for cell in table.cells])
+    parts = _split(np.unique(of), folds, seed)
+    return _across(table, [np.flatnonzero(np.isin(of, part)) for part in parts], seed, told, each)
+
+
+def _across(
+    table: Table,
+    parts: Sequence[Ints],
+    seed: int,
+    told: Callable[[int, int], None],
+    each: Callable[[Posterior, Facets, Ints], None] | None,
+) -> dict[Kind, Predicted]:
+    """Hide each part of the cells in turn, fit the rest, and predict the targets that are hidden."""
     facets, found = facets_of(table.cells), dict[Kind, Predicted]()
-    tasks = np.array(sorted({cell.task for cell in table.cells}))
-    for n, left in enumerate(_split(np.arange(len(tasks)), folds, seed)):
-        told(n + 1, folds)
-        out = set(tasks[left])
-        hidden = np.array([n for n, cell in enumerate(table.cells) if cell.task in out])
+    for n, hidden in enumerate(parts):
+        told(n + 1, len(parts))
         posterior = _fit(table, facets, hidden, seed)
         _gather(found, table, facets, np.intersect1d(hidden, table.targets), posterior, seed=seed, hidden=hidden)
         if each:
@@ -148,8 +172,8 @@ def only_a_seen(table: Table, seed: int, found: dict[Kind, Predicted]) -> Callab
             others = ~np.eye(len(places), dtype=bool)
             whole = np.broadcast_to(outcomes, others.shape)
             by = {
-                "interventional": np.broadcast_to(met.means, others.shape),
-                "abduction": posteriors,
+                INTERVENTIONAL: np.broadcast_to(met.means, others.shape),
+                ABDUCTION: posteriors,
                 _ALIKE: table_says,
             }
             kind = found.setdefault((table.score, attacked), Predicted())
@@ -188,8 +212,8 @@ def _items(table: Table, chosen: Ints) -> dict[tuple[str, str | None, str | None
     return found
 
 
-def _split(places: Ints, folds: int, seed: int) -> Iterator[Ints]:
-    """The places in random parts of about one size."""
+def _split(places: NDArray[_T], folds: int, seed: int) -> Iterator[NDArray[_T]]:
+    """The places, or names, in random parts of about one size."""
     order = Draw(seed).generator("folds").permutation(places)
     yield from (np.sort(part) for part in np.array_split(order, folds))
 

@@ -23,7 +23,18 @@ _NARROWEST = 1e-3
 
 
 class Bin(BaseModel):
-    """Predictions of about the same size, and how often they came true."""
+    """Predictions of about the same size, and how often they came true.
+
+    Attributes:
+        low: lower end of the predictions.
+        high: upper end.
+        cells: how many there are.
+        predicted: their mean.
+        observed: share that came true.
+        observed_low: lower end of its 95 % interval, by resampling whole tasks; None where it was not asked for, or
+            all cells are of one task.
+        observed_high: upper end.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +43,8 @@ class Bin(BaseModel):
     cells: int
     predicted: float
     observed: float
+    observed_low: float | None = None
+    observed_high: float | None = None
 
 
 def brier(predicted: Floats, outcomes: Floats) -> Floats:
@@ -58,20 +71,38 @@ def gain(losses: Floats, rival: Floats, clusters: Sequence[Hashable], level: flo
     )  # fmt: skip
 
 
-def reliability(predicted: Floats, outcomes: Floats, bins: int = 10) -> tuple[Bin, ...]:
-    """The reliability table: predictions in equal bins of [0, 1]; empty bins are left out."""
+def reliability(
+    predicted: Floats, outcomes: Floats, clusters: Sequence[Hashable] | None = None, bins: int = 10
+) -> tuple[Bin, ...]:
+    """The reliability table: predictions in equal bins of [0, 1]; empty bins are left out.
+
+    Args:
+        predicted: probabilities, shape (n,).
+        outcomes: 0 or 1, shape (n,).
+        clusters: of each, for instance its task; then the observed shares have intervals.
+        bins: how many.
+    """
     place = np.minimum((predicted * bins).astype(int), bins - 1)
     return tuple(
         Bin(
             low=n / bins,
             high=(n + 1) / bins,
-            cells=int((place == n).sum()),
-            predicted=float(predicted[place == n].mean()),
-            observed=float(outcomes[place == n].mean()),
+            cells=len(rows),
+            predicted=float(predicted[rows].mean()),
+            observed=float(outcomes[rows].mean()),
+            **({} if clusters is None else _observed(outcomes[rows], [clusters[row] for row in rows.tolist()])),
         )
         for n in range(bins)
-        if (place == n).any()
+        if len(rows := np.flatnonzero(place == n))
     )
+
+
+def _observed(outcomes: Floats, clusters: Sequence[Hashable]) -> dict[str, float]:
+    """The ends of the interval of a share; none where there is one cluster."""
+    if len(set(clusters)) <= 1:
+        return {}
+    value, (low, high) = cluster_bootstrap(clusters, lambda rows: float(outcomes[rows].mean()), Draw())
+    return {"observed_low": min(low, value), "observed_high": max(high, value)}
 
 
 def calibration_error(predicted: Floats, outcomes: Floats) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ifonly.agents.actions import ModelAction
+from ifonly.agents.records import ModelStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ifonly.agents.actions import Action
     from ifonly.agents.records import Trajectory
 
-__all__ = ["Cell", "cell_of", "family_of", "swapped_in"]
+__all__ = ["Cell", "cell_of", "family_of", "step_of", "swapped_in"]
 
 _VERSION = re.compile(
     r"[-@:.](?:\d{8}|\d{4}(?:-\d\d){1,2}|\d{3,4}|v\d+|latest|preview|turbo|instruct|chat|hf|exp|beta)(?=$|[-@:])"
@@ -86,3 +87,10 @@ def swapped_in(actions: Sequence[Action]) -> str | None:
         case (ModelAction(scope="onward", model=model),):
             return model
     return None
+
+
+def step_of(run: Trajectory, actions: Sequence[Action]) -> int:
+    """The index of the first swapped step among the model steps of the run; 0 where nothing is swapped there."""
+    sites = {action.site for action in actions if isinstance(action, ModelAction)}
+    order = [step.site for step in run.steps if isinstance(step, ModelStep)]
+    return next((index for index, site in enumerate(order) if site in sites), 0)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ifonly.agents.records import ModelStep
 from ifonly.sim.swaps.cells import cell_of
 
 if TYPE_CHECKING:
-    from ifonly.agents.corpus import Corpus, Turn
+    from collections.abc import Iterator
+
+    from ifonly.agents.corpus import Corpus
     from ifonly.agents.records import Trajectory
     from ifonly.scm.draw import Draw
+    from ifonly.sim.swaps.cells import Cell
 
 __all__ = ["Settled", "settled"]
 
@@ -37,26 +42,26 @@ def settled(corpus: Corpus, draw: Draw) -> tuple[Settled, ...]:
     A run settles the swap where it stood at the very same request (as the corpus says what is equal), under another
     model in the same agent, on the same task under the same attack: then its end is what would have come.
     """
-    found = []
-    for run in corpus.runs:
-        index = 0
-        for step, key in zip(run.steps, corpus.prefixes(run), strict=False):
-            if not isinstance(step, ModelStep):
-                continue
-            others = [
-                turn.run.id
-                for model in sorted(corpus.models(key) - {run.model})
-                for turn in corpus.turns(key, model=model)
-                if _answers(turn, run)
-            ]
-            if others:
-                at = int(draw.uniform(f"{run.id}/{step.site}") * len(others))
-                found.append(Settled(index, run.id, others[at]))
-            index += 1
+    stood: dict[tuple[str, Cell], list[tuple[str, str]]] = defaultdict(list)
+    asked = [(run, step, key) for run in corpus.runs for step, key in _model_steps(corpus, run)]
+    items = {run.id: cell_of(run).under("") for run in corpus.runs}
+    for run, _, key in asked:
+        stood[key, items[run.id]].append((run.model, run.id))
+    for runs in stood.values():
+        # By model; within one in the order of the corpus.
+        runs.sort(key=itemgetter(0))
+    found, index = [], Counter[str]()
+    for run, step, key in asked:
+        others = [id for model, id in stood[key, items[run.id]] if model != run.model]
+        if others:
+            at = int(draw.uniform(f"{run.id}/{step.site}") * len(others))
+            found.append(Settled(index[run.id], run.id, others[at]))
+        index[run.id] += 1
     return tuple(found)
 
 
-def _answers(turn: Turn, run: Trajectory) -> bool:
-    """Whether the run that stood at this turn is the potential outcome of a swap in `run`."""
-    same = cell_of(turn.run).under(run.model) == cell_of(run)
-    return same and isinstance(turn.step, ModelStep)
+def _model_steps(corpus: Corpus, run: Trajectory) -> Iterator[tuple[ModelStep, str]]:
+    """The model steps of a run, each with the key of the conversation that it answers."""
+    for step, key in zip(run.steps, corpus.prefixes(run), strict=False):
+        if isinstance(step, ModelStep):
+            yield step, key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ifonly.scm.item_response.posterior import Posterior
     from ifonly.sim.swaps.cells import Cell
 
-__all__ = ["FEWEST", "SwapWorld", "observed"]
+__all__ = ["FEWEST", "Observed", "SwapWorld", "observed"]
 
 FEWEST = 20
 """Fewer runs than these are no corpus to fit a world to."""
@@ -96,16 +96,25 @@ class SwapWorld:
         return {cell: place for place, cell in enumerate(self.cells)}
 
 
-def observed(runs: Sequence[Trajectory]) -> dict[str, tuple[list[Cell], list[float]]]:
-    """By score: the cells of runs, and their outcomes; only scores that are 0 or 1 in every run.
+class Observed(NamedTuple):
+    """Runs with one score: their cells, their outcomes and their ids, in the same order."""
+
+    cells: list[Cell]
+    outcomes: list[float]
+    ids: list[str]
+
+
+def observed(runs: Sequence[Trajectory]) -> dict[str, Observed]:
+    """Runs by score; only scores that are 0 or 1 in every run.
 
     Runs without a step or with an error of the model's provider say nothing of the model and are left out.
     """
-    found: dict[str, tuple[list[Cell], list[float]]] = defaultdict(lambda: ([], []))
+    found: dict[str, Observed] = defaultdict(lambda: Observed([], [], []))
     for run in runs:
         if run.steps and run.outcome.error is None:
             cell = cell_of(run)
             for name, score in run.outcome.scores.items():
-                found[name][0].append(cell)
-                found[name][1].append(float(score))
-    return {name: pair for name, pair in found.items() if set(pair[1]) <= {0.0, 1.0}}
+                found[name].cells.append(cell)
+                found[name].outcomes.append(float(score))
+                found[name].ids.append(run.id)
+    return {name: one for name, one in found.items() if set(one.outcomes) <= {0.0, 1.0}}

@@ -5,7 +5,11 @@ import pytest
 from ifonly.agents.importers.native_export import write
 from ifonly.agents.records import AssistantMessage, Outcome, Request, SystemMessage, Trajectory, UserMessage
 from ifonly.agents.sites import steps_of
+from ifonly.report.swaps import swaps_page
+from ifonly.scenarios.swaps.bench import Reliability, Row, SwapBench
+from ifonly.scenarios.swaps.scores import Bin
 from ifonly.sim.answers import WhatIfAnswer
+from ifonly.views.swaps import swaps_view
 
 SWAP = ("--at", "agent/1", "--model", "large")
 
@@ -55,7 +59,8 @@ def test_it_stands_beside_the_corpus_answer(cli, corpus):
         "needs live or fitted",
         "fitted item-response world",
         "solved with large, this run's outcome known: ",
-        "whatever the two runs' noise shares, between ",
+        "too few recorded swaps at this step to say what luck the two runs share: none is assumed",
+        "whatever luck the two runs share, between ",
         "borrowed from 32 runs: 2 of this task by 2 models",
         "a live re-run would take some 1 calls, at a price not known here",
     ):
@@ -91,11 +96,38 @@ def test_the_benchmark_says_what_data_it_needs(cli, tmp_path):
     assert "index.csv.gz" in done.err
 
 
+def test_the_page_of_the_benchmark_shows_reliability():
+    bins = (
+        Bin(low=0.1, high=0.2, cells=30, predicted=0.15, observed=0.2, observed_low=0.1, observed_high=0.3),
+        Bin(low=0.8, high=0.9, cells=70, predicted=0.85, observed=0.8),
+    )
+    row = Row(
+        world="clean utility", split="cells", estimator="<b>world</b>", cells=100, brier=0.1, log_loss=0.3,
+        calibration=0.02, rival="ridge logistic", gain=0.05, gain_low=0.04, gain_high=0.06, covered=0.9,
+    )  # fmt: skip
+    found = SwapBench(
+        rows=(row,),
+        steps=(),
+        reliability=(Reliability(world="clean utility", split="cells", estimator="world", bins=bins),),
+    )
+    page = swaps_page(found, "ifonly bench swaps")
+    assert page.count("<circle") == 2
+    assert "predicted 0.150, came true 0.200, 30 cells" in page
+    assert "+0.0500 [+0.0400, +0.0600]" in page
+    assert "<b>world</b>" not in page
+    # .15 of 260 to the right of 40, and .2 of 260 above 270.
+    assert 'cx="79.0" cy="218.0"' in page
+    assert 'y1="192.0" x2="79.0" y2="244.0"' in page
+    assert swaps_view(found).reliability[0].grid.rows[0] == ("0.1 to 0.2", "0.15", "0.2", "[0.1, 0.3]", "30")
+
+
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_benchmark_of_swaps(cli, data):
-    done = cli("bench", "swaps", "--data", data / "agentdojo_runs", "--quick", "--no-steps", "--json")
+def test_the_benchmark_of_swaps(cli, data, tmp_path):
+    page = tmp_path / "swaps.html"
+    done = cli("bench", "swaps", "--data", data / "agentdojo_runs", "--quick", "--no-steps", "--json", "--html", page)
     assert done.status == 0
+    assert "<svg" in page.read_text()
     rows = [row for row in done.json["rows"] if row["split"] == "cells" and row["estimator"] == "item response"]
     assert {row["world"] for row in rows} == {"clean utility", "attacked utility", "attacked security"}
     assert all(row["gain_low"] > 0 for row in rows)

@@ -31,6 +31,18 @@ def test_reliability_counts_each_prediction_once():
     assert calibration_error(predicted, np.array([0.0, 1.0, 1.0, 1.0])) == pytest.approx((2 * 0.45 + 2 * 0.025) / 4)
 
 
+def test_reliability_of_tasks_has_the_interval_of_tasks():
+    """Ten tasks of ten cells, half of which always come true: the interval is that of ten coins, not of a hundred."""
+    outcomes = np.repeat([0.0, 1.0] * 5, 10)
+    tasks = np.repeat(np.arange(10), 10).tolist()
+    (one,) = reliability(np.full(100, 0.55), outcomes, tasks)
+    assert (one.cells, one.observed) == (100, 0.5)
+    assert one.observed_low < 0.25
+    assert one.observed_high > 0.75
+    (alone,) = reliability(np.full(100, 0.55), outcomes, ["t"] * 100)
+    assert alone.observed_low is None
+
+
 def test_a_gain_is_positive_where_the_rival_is_worse():
     clusters = [n // 10 for n in range(100)]
     estimate = gain(np.full(100, 0.1), np.full(100, 0.3), clusters)

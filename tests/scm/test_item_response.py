@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
 
@@ -13,7 +15,7 @@ from ifonly.scm.item_response.facets import Facets
 from ifonly.scm.item_response.fit import fit, sample
 from ifonly.scm.item_response.posterior import Posterior
 from ifonly.scm.item_response.predict import count_interval, estimate_of, quantiles
-from ifonly.scm.item_response.unit import coupled, fit_share, with_share
+from ifonly.scm.item_response.unit import between, coupled, fit_share, share_draws, with_share
 
 UNITS, ITEMS = 25, 40
 
@@ -163,6 +165,41 @@ def test_the_share_of_noise_is_found_again(share):
     found = coupled(a, b, first < a)
     assert fit_share(found.independent, found.shared, second < b) == pytest.approx(share, abs=0.06)
     assert with_share(0.2, 0.6, 0.5) == pytest.approx(0.4)
+
+
+def test_no_share_where_there_is_nothing_to_tell():
+    assert fit_share(np.array([]), np.array([]), np.array([])) == 0
+    assert fit_share(np.full(5, 0.4), np.full(5, 0.4), np.ones(5)) == 0
+
+
+def test_the_share_is_that_of_the_least_brier_score():
+    generator = np.random.default_rng(1)
+    independent, shared = generator.random((2, 200))
+    outcomes = (generator.random(200) < 0.7 * independent + 0.3 * shared).astype(float)
+    grid = np.linspace(0, 1, 1_001)
+    scores = np.square(with_share(independent, shared, grid[:, None]) - outcomes).mean(1)
+    assert fit_share(independent, shared, outcomes) == pytest.approx(grid[scores.argmin()], abs=1e-3)
+
+
+def test_shares_of_resamples_are_those_of_clusters_drawn_again():
+    """Two tasks, one of shared and one of independent noise: a resample is all one, all the other, or both."""
+    tasks = ["shared"] * 50 + ["apart"] * 50
+    independent, shared = np.full(100, 0.5), np.full(100, 1.0)
+    outcomes = np.array([1.0] * 50 + [0.0, 1.0] * 25)
+    draws = share_draws(independent, shared, outcomes, tasks, Draw(0), 4_000)
+    values, counts = np.unique(draws.round(9), return_counts=True)
+    assert values == pytest.approx([0.0, 0.5, 1.0])
+    # 1/4, 1/2, 1/4: five standard errors of the last two are .04.
+    assert counts / 4_000 == pytest.approx([0.25, 0.5, 0.25], abs=0.04)
+
+
+@given(a=st.floats(0.01, 0.99), b=st.floats(0.01, 0.99), outcome=st.sampled_from([0.0, 1.0]), at=st.floats(0, 1))
+def test_a_mixed_run_lies_within_its_bounds(a, b, outcome, at):
+    """Whatever its own chance between both, and whatever the noises share."""
+    low, high = between(a, b, outcome)
+    ends = coupled(a, a + at * (b - a), outcome)
+    assert low <= ends.low + 1e-12
+    assert ends.high <= high + 1e-12
 
 
 def test_weighted_quantiles():

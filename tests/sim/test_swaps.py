@@ -12,9 +12,10 @@ from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.continuations import FromCorpus
 from ifonly.sim.swaps.answer import answer_of, beside, instead
-from ifonly.sim.swaps.cells import Cell, cell_of, family_of, swapped_in
+from ifonly.sim.swaps.cells import Cell, cell_of, family_of, step_of, swapped_in
 from ifonly.sim.swaps.layout import facets_of
 from ifonly.sim.swaps.settled import settled
+from ifonly.sim.swaps.shared import HiddenSwaps, SharedNoise
 from ifonly.sim.swaps.world import SwapWorld, observed
 from ifonly.sim.walk import Provenance
 from ifonly.sim.whatif import whatif
@@ -55,7 +56,7 @@ def runs():
 
 @pytest.fixture(scope="module")
 def world(runs):
-    cells, outcomes = observed(runs)["solved"]
+    cells, outcomes, _ = observed(runs)["solved"]
     asked = [Cell("strong", "helper", f"task/{n:02}") for n in range(TASKS - 5, TASKS)]
     return SwapWorld.fit("solved", cells, np.array(outcomes), asked, draws=1_000)
 
@@ -134,7 +135,7 @@ def test_a_world_does_not_answer_for_cells_it_was_not_asked_about(world):
 
 
 def test_too_few_runs_are_refused(runs):
-    cells, outcomes = observed(runs[:5])["solved"]
+    cells, outcomes, _ = observed(runs[:5])["solved"]
     with pytest.raises(NotApplicable, match="5 recorded runs with solved"):
         SwapWorld.fit("solved", cells, np.array(outcomes))
 
@@ -145,6 +146,73 @@ def test_only_one_swap_onward_is_a_swap():
     assert swapped_in([swap, DropAction(site="x/0")]) is None
     assert swapped_in([swap.model_copy(update={"scope": "step"})]) is None
     assert swapped_in([]) is None
+
+
+def lucky(share, draws):
+    return SharedNoise(1, 40, 20, share, np.full(draws, share))
+
+
+def test_a_swap_in_mid_run_keeps_a_share_of_the_runs_luck(world):
+    """All luck shared: a failure that the better model would not have turned stays one; none: as a run of its own."""
+    cell, draws = Cell("strong", "helper", "task/12"), len(world.posterior.mean)
+    apart, none, half, one = (
+        answer_of(world, cell, 0.0, "weak", shared=shared, begun=True)
+        for shared in (None, lucky(0.0, draws), lucky(0.5, draws), lucky(1.0, draws))
+    )
+    assert none.counterfactual.value == apart.counterfactual.value
+    assert half.counterfactual.value == pytest.approx((none.counterfactual.value + one.counterfactual.value) / 2)
+    assert one.counterfactual.value < none.counterfactual.value - 0.01
+    assert "shared as in recorded swaps" in one.counterfactual.noise
+    assert apart.shared is None
+    assert (one.shared.share.value, one.shared.swaps, one.shared.tasks) == (1.0, 40, 20)
+
+
+def test_bounds_of_a_swap_in_mid_run_hold_what_was_done(world):
+    """A strong model's success: had the weak one taken over, all may have been done; from the start it may not."""
+    cell = Cell("strong", "helper", "task/12")
+    start, begun = (answer_of(world, cell, 1.0, "weak", begun=begun).bounds for begun in (False, True))
+    assert begun.high == pytest.approx(1.0)
+    assert begun.low <= start.low
+    assert start.level == 0.95
+
+
+def test_the_swapped_step_is_counted_among_model_steps(runs):
+    assert [step_of(runs[0], [ModelAction(site=f"agent/{n}", model="strong")]) for n in (0, 1)] == [0, 1]
+
+
+def test_recorded_swaps_tell_the_share_of_luck(runs, world):
+    """Runs of odd tasks begin alike, whoever answers: their ends are hidden in turn, and predicted."""
+    ids = observed(runs)["solved"].ids
+    found = HiddenSwaps.of(world, ids, settled(Corpus(runs), Draw(0)), Draw(0))
+    odd = {task for task in found.tasks if int(task[-2:]) % 2}
+    second = found.share(1, Draw(0), 200)
+    assert {found.tasks[n] for n in np.flatnonzero(found.steps == 1)} <= odd
+    assert second.swaps == (found.steps == 1).sum()
+    assert 0 <= second.share <= 1
+    assert second.draws.shape == (200,)
+    assert found.share(2, Draw(0), 200) is None
+    assert np.square(found.independent - found.outcomes).mean() < 0.2
+
+
+def test_runs_that_no_other_model_began_tell_nothing(runs, world):
+    found = HiddenSwaps.of(world, observed(runs)["solved"].ids, (), Draw(0))
+    assert found.share(0, Draw(0), 10) is None
+
+
+def test_a_fitted_answer_fills_only_what_recordings_leave_open(runs, world):
+    """A quarter of the paths ended well, a quarter badly; the world answers for the half that could not go on."""
+    run = next(run for run in runs if run.id == "middle/task/26")
+    answer = whatif(run, [ModelAction(site="agent/1", model="strong")], continuation=FromCorpus(Corpus(runs)))
+    open_ = answer.outcomes["solved"].model_copy(
+        update={"counterfactual": Estimate.bounded(0.25, 0.75, "counterfactual")}
+    )
+    both = beside(answer.model_copy(update={"outcomes": {"solved": open_}}), run, {"solved": world}, None, 0.95)
+    filled, fitted = instead(both).outcomes["solved"].counterfactual, both.fitted.outcomes["solved"].counterfactual
+    assert filled.value == pytest.approx(0.25 + fitted.value / 2)
+    assert (filled.low, filled.high) == pytest.approx((0.25 + fitted.low / 2, 0.25 + fitted.high / 2))
+    closed = open_.model_copy(update={"counterfactual": Estimate.settled(1.0, "counterfactual")})
+    kept = instead(both.model_copy(update={"outcomes": {"solved": closed}})).outcomes["solved"]
+    assert kept == closed
 
 
 def test_an_open_swap_gets_a_fitted_answer_beside_it_and_instead(runs, world):

@@ -7,23 +7,34 @@ from typing import TYPE_CHECKING
 from ifonly.views.scores import estimate_text, number
 
 if TYPE_CHECKING:
-    from ifonly.sim.answers import Borrowed, Fitted
+    from ifonly.sim.answers import Borrowed, Fitted, SharedLuck
 
 __all__ = ["fitted_lines"]
 
 
 def fitted_lines(fitted: Fitted) -> tuple[str, ...]:
-    """Two lines a score, what they were borrowed from, and what a live answer would take."""
+    """Four lines a score, and what a live answer would take."""
     lines = []
     for name, one in fitted.outcomes.items():
         lines.append(f"{name} with {fitted.model}, this run's outcome known: {estimate_text(one.counterfactual)}")
+        lines.append(f"{name}: {_shared(one.shared)}")
         low, high = number(one.bounds.low), number(one.bounds.high)
         lines.append(
-            f"{name}: whatever the two runs' noise shares, between {low} and {high}; this run's outcome not known, "
-            f"{estimate_text(one.interventional)}"
+            f"{name}: whatever luck the two runs share, between {low} and {high}; a new run of {fitted.model} from the "
+            f"start, {estimate_text(one.interventional)}"
         )
         lines.append(f"{name}: {_borrowed(one.borrowed, fitted.model)}")
     return (*lines, *_live(fitted))
+
+
+def _shared(shared: SharedLuck | None) -> str:
+    """What the two runs' luck has in common."""
+    if shared is None:
+        return "too few recorded swaps at this step to say what luck the two runs share: none is assumed"
+    return (
+        f"share of luck that it keeps of this run: {estimate_text(shared.share)}, learned from {shared.swaps:,} "
+        f"recorded swaps at that step, on {shared.tasks} tasks"
+    )
 
 
 def _borrowed(borrowed: Borrowed, model: str) -> str:
