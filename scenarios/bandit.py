@@ -10,7 +10,9 @@ task, reward 1, with a probability whose logit is linear in both, with coefficie
 
     V(pi) = sum over x of P(x) sum over a of pi(a | x) E[r | x, a].
 
-Logs can hide an arm from some contexts (`without_overlap`): no weighting can then say what it is worth there.
+Logs can hide an arm from some contexts (`without_overlap`): no weighting can then say what it is worth there. They
+can all but hide it (`with_heavy_tails`): weighting can say it in the long run alone. Rounds can come in groups that
+share context and luck.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ifonly.scm.draw import Draw
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["ARMS", "FEATURES", "Bandit", "known_bandit", "without_overlap"]
+__all__ = ["ARMS", "FEATURES", "Bandit", "known_bandit", "with_heavy_tails", "without_overlap"]
 
 ARMS: Final = ("small", "coder", "large")
 """The models, in the order of all arrays here."""
@@ -69,20 +71,25 @@ class Bandit:
         policy: Floats = np.eye(self.rewards.shape[1])[self.rewards.argmax(1)]
         return policy
 
-    def log(self, rounds: int, draw: Draw) -> tuple[Logged, Ints]:
+    def log(self, rounds: int, draw: Draw, size: int = 1) -> tuple[Logged, Ints]:
         """Draw a log under the behaviour policy; returns it with the row of each round's context, shape (n,).
 
         Args:
             rounds: n.
             draw: of contexts, arms and rewards.
+            size: of groups of rounds that share their context and the luck of their rewards, and choose arms anew; the
+                last may be smaller. The value of a policy is the same, whatever it is.
         """
         place, arm, solved = draw.uniform("log", (rounds, 3)).T
+        groups = np.arange(rounds) // size
+        place, solved = place[groups * size], solved[groups * size]
         cells = _inverted(np.broadcast_to(self.chances, (rounds, len(self.chances))), place)
         actions = _inverted(self.behaviour[cells], arm)
         rewards = (solved < self.rewards[cells, actions]).astype(float)
         behaviour = self.behaviour[cells]
         taken = behaviour[np.arange(rounds), actions]
-        return Logged(actions, rewards, ARMS, taken, behaviour, self.contexts[cells]), cells
+        clusters = groups if size > 1 else None
+        return Logged(actions, rewards, ARMS, taken, behaviour, self.contexts[cells], clusters), cells
 
 
 def known_bandit() -> Bandit:
@@ -109,6 +116,22 @@ def without_overlap(world: Bandit) -> Bandit:
     behaviour = world.behaviour.copy()
     behaviour[world.contexts[:, 0] < 0, ARMS.index("large")] = 0
     return replace(world, behaviour=behaviour / behaviour.sum(1, keepdims=True))
+
+
+def with_heavy_tails(world: Bandit, rare: float = 0.002) -> Bandit:
+    """Return the world with a behaviour policy that sends hardly any hard task to the arm that the target favours.
+
+    Args:
+        world: with three arms.
+        rare: the chance of that arm there.
+    """
+    behaviour = world.behaviour.copy()
+    hard = np.flatnonzero(world.contexts[:, 0] > 0)
+    favourite = world.target[hard].argmax(1)
+    behaviour[hard, favourite] = 0
+    behaviour[hard] *= (1 - rare) / behaviour[hard].sum(1, keepdims=True)
+    behaviour[hard, favourite] = rare
+    return replace(world, behaviour=behaviour)
 
 
 def _inverted(laws: Floats, uniform: Floats) -> Ints:

@@ -6,14 +6,15 @@ estimator whose interval held the truth in spite of a wrong input would not be r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from ifonly.scenarios.bandit import known_bandit, without_overlap
+from ifonly.scenarios.bandit import known_bandit, with_heavy_tails, without_overlap
 from ifonly.scm.draw import Draw
+from ifonly.scm.policy.bootstrap import bootstrap
 from ifonly.scm.policy.doubly_robust import dm, dr, dr_os, sndr, switch_dr
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.logged import Logged
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ifonly.scenarios.bandit import Bandit
+    from ifonly.scm.policy.bootstrap import Resampled
     from ifonly.scm.policy.logged import Floats, Ints
     from ifonly.scm.policy.value import Value
 
-__all__ = ["CASES", "FITTED", "Case", "Covered", "coverage"]
+__all__ = ["CASES", "FITTED", "GROUP", "Case", "Covered", "Kind", "coverage"]
 
-_LAMBDA = 1.0
+_LAMBDA, _CAP = 1.0, 20.0
+
+Kind = Literal["plain", "no overlap", "heavy tails", "groups"]
+"""Of logs: plain; an arm never taken where the target takes it; hardly ever; rounds in groups that share their luck."""
+
+_REPEATS = 200
+GROUP = 5
+"""Rounds of a group."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,15 @@ class Case:
         given: what it is told of the world, in words.
         holds: whether its assumptions hold, so that the interval should cover.
         estimate: from the world, a log and the rows of its contexts.
-        overlap: whether the behaviour policy tries all that the target does.
+        kind: of the log: see `Kind`.
         own: whether the target is the behaviour policy itself.
     """
 
     name: str
     given: str
     holds: bool
-    estimate: Callable[[Bandit, Logged, Ints, Floats], Value]
-    overlap: bool = True
+    estimate: Callable[[Bandit, Logged, Ints, Floats], Value | Resampled]
+    kind: Kind = "plain"
     own: bool = False
 
 
@@ -82,16 +91,23 @@ def coverage(cases: Sequence[Case], logs: int, rounds: int, seed: int = 0) -> li
         seed: of the logs: log i draws from seed * 10^6 + i.
     """
     full = known_bandit()
-    worlds = {True: full, False: without_overlap(full)}
+    worlds: dict[Kind, Bandit] = {
+        "plain": full,
+        "no overlap": without_overlap(full),
+        "heavy tails": with_heavy_tails(full),
+        "groups": full,
+    }
     found: list[list[tuple[float, float, bool]]] = [[] for _ in cases]
     for number in range(logs):
-        drawn = {overlap: world.log(rounds, Draw(seed * 10**6 + number)) for overlap, world in worlds.items()}
+        draw = Draw(seed * 10**6 + number)
+        drawn = {kind: world.log(rounds, draw, GROUP if kind == "groups" else 1) for kind, world in worlds.items()}
         for case, results in zip(cases, found, strict=True):
-            world, (log, cells) = worlds[case.overlap], drawn[case.overlap]
+            world, (log, cells) = worlds[case.kind], drawn[case.kind]
             policy = world.behaviour if case.own else world.target
             value, truth = case.estimate(world, log, cells, policy[cells]), world.value(policy)
             interval = value.estimate()
-            results.append((value.value - truth, value.standard_error, interval.low <= truth <= interval.high))
+            error = (interval.value or 0.0) - truth
+            results.append((error, value.standard_error, interval.low <= truth <= interval.high))
     return [_summary(case, results) for case, results in zip(cases, found, strict=True)]
 
 
@@ -132,8 +148,29 @@ def _fitted(
     return estimate
 
 
+def _grouped(
+    estimator: Callable[[Evaluation], Value], *, told: bool, resampled: bool = False
+) -> Callable[[Bandit, Logged, Ints, Floats], Value | Resampled]:
+    """An estimator with the right reward model, that is told of the groups of rounds or is not."""
+
+    def estimate(world: Bandit, log: Logged, cells: Ints, policy: Floats) -> Value | Resampled:
+        seen = log if told else replace(log, clusters=None)
+        value = estimator(Evaluation.of(seen, policy, world.rewards[cells]))
+        return bootstrap([value], Draw(), _REPEATS)[0] if resampled else value
+
+    return estimate
+
+
 def _clipped(e: Evaluation) -> Value:
     return ipw(e, _LAMBDA)
+
+
+def _capped(e: Evaluation) -> Value:
+    return ipw(e, _CAP)
+
+
+def _bounded(e: Evaluation) -> Value:
+    return switch_dr(e, _CAP)
 
 
 def _switched(e: Evaluation) -> Value:
@@ -149,6 +186,9 @@ def _mrdr(e: Evaluation) -> Value:
 
 
 _KNOWN: Final[Mapping[str, Callable[[Evaluation], Value]]] = {"ipw": ipw, "snipw": snipw}
+_RARE: Final = "an arm with a chance of .002"
+_GROUPS: Final = f"groups of {GROUP} that share context and luck"
+_BOTH: Final[Mapping[str, Callable[[Evaluation], Value]]] = {"ipw": ipw, "dr": dr}
 _FAMILY: Final[Mapping[str, Callable[[Evaluation], Value]]] = {"dr": dr, "sndr": sndr}
 
 CASES: Final[tuple[Case, ...]] = (
@@ -160,7 +200,7 @@ CASES: Final[tuple[Case, ...]] = (
         Case(n, "wrong propensities, true reward model", True, _plain(e, chances=False, model=True))
         for n, e in _FAMILY.items()
     ),
-    Case("dr", "no overlap, true reward model", True, _plain(dr, model=True), overlap=False),
+    Case("dr", "no overlap, true reward model", True, _plain(dr, model=True), kind="no overlap"),
     Case("switch-dr, lambda 1", "known propensities, true reward model", True, _plain(_switched, model=True)),
     Case("dr-os, lambda 1", "known propensities, true reward model", True, _plain(_shrunk, model=True)),
     Case("naive", "the target is another policy", False, _plain(naive)),
@@ -173,8 +213,21 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     Case("switch-dr, lambda 1", "known propensities, wrong reward model", False, _plain(_switched, model=False)),
     Case("dr-os, lambda 1", "known propensities, wrong reward model", False, _plain(_shrunk, model=False)),
-    *(Case(name, "no overlap", False, _plain(one), overlap=False) for name, one in _KNOWN.items()),
-    Case("dr", "no overlap, wrong reward model", False, _plain(dr, model=False), overlap=False),
+    *(Case(name, "no overlap", False, _plain(one), kind="no overlap") for name, one in _KNOWN.items()),
+    Case("dr", "no overlap, wrong reward model", False, _plain(dr, model=False), kind="no overlap"),
+    *(Case(n, f"{_RARE}, known propensities", False, _plain(e), kind="heavy tails") for n, e in _KNOWN.items()),
+    Case("ipw, lambda 20", f"{_RARE}, clipped", False, _plain(_capped), kind="heavy tails"),
+    Case("dr", f"{_RARE}, wrong reward model", False, _plain(dr, model=False), kind="heavy tails"),
+    Case(
+        "switch-dr, lambda 20", f"{_RARE}, wrong reward model", False, _plain(_bounded, model=False), kind="heavy tails"
+    ),
+    Case("switch-dr, lambda 20", f"{_RARE}, true reward model", True, _plain(_bounded, model=True), kind="heavy tails"),
+    *(Case(n, f"{_GROUPS}, ignored", False, _grouped(e, told=False), kind="groups") for n, e in _BOTH.items()),
+    *(Case(n, f"{_GROUPS}, told", True, _grouped(e, told=True), kind="groups") for n, e in _BOTH.items()),
+    *(
+        Case(n, f"{_GROUPS}, resampled whole", True, _grouped(e, told=True, resampled=True), kind="groups")
+        for n, e in _BOTH.items()
+    ),
 )
 """Estimators told what they assume, and then what they do not."""
 

@@ -7,7 +7,6 @@ To weighting, a run is a sequence whose actions are models; to abduction, it is 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,11 +17,10 @@ from ifonly.scenarios.credit.structure import SAME
 from ifonly.scenarios.credit.truth import Posterior
 from ifonly.scenarios.credit.workflow import GOOD, Task
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.policy.fitted_q import fit_q, fqe
 from ifonly.scm.policy.replayed import replayed
+from ifonly.scm.policy.sequence_estimators import sequence_estimators
 from ifonly.scm.policy.sequence_support import sequence_support
-from ifonly.scm.policy.sequences import SequenceEvaluation, Sequences, naive_return, pdis, sntis, tis
-from ifonly.scm.policy.sequential_dr import sequential_dr
+from ifonly.scm.policy.sequences import SequenceEvaluation, Sequences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +56,7 @@ class RoutingRow(Record):
         support: whether weighting has anything to go by.
         matching: logged runs that took the policy's model at every step.
         asked: model evaluations a run, for all policies together.
-        cpu_ms: processor time a run.
+        cpu_ms: processor time a run, of all estimators that use the log alone, or of a replay of all policies.
     """
 
     world: str
@@ -178,10 +176,10 @@ def routing_rows(world: World) -> Iterator[RoutingRow]:
         evaluation = SequenceEvaluation.of(log, table)
         known[name] = sequence_support(evaluation)
         started = time.process_time()
-        for value in _weighted(evaluation):
-            spent = (time.process_time() - started) / len(log)
+        values = sequence_estimators(evaluation).values
+        spent = (time.process_time() - started) / len(log)
+        for value in values.values():
             yield _row(world, name, value.estimator, value.estimate(), known[name], cpu_ms=1e3 * spent)
-            started = time.process_time()
     sources: list[tuple[str, Source, Coupling]] = [
         ("abduction replay, laws asked", "asked", "gumbel-max"),
         ("abduction replay, laws shared", "shared", "gumbel-max"),
@@ -194,17 +192,6 @@ def routing_rows(world: World) -> Iterator[RoutingRow]:
         spent = (time.process_time() - started) / len(log)
         for name, value in values.items():
             yield _row(world, name, label, value.estimate(), known[name], asked=asked, cpu_ms=1e3 * spent)
-
-
-def _weighted(evaluation: SequenceEvaluation) -> Iterator[Value]:
-    yield naive_return(evaluation)
-    yield tis(evaluation)
-    yield pdis(evaluation)
-    if evaluation.matching:
-        yield sntis(evaluation)
-    fitted = fit_q(evaluation)
-    yield sequential_dr(replace(evaluation, model=fitted.model))
-    yield fqe(evaluation, fitted)
 
 
 def _row(

@@ -32,8 +32,7 @@ _AT_ONCE = 100_000
 """How many counts are held at once: what a processor's cache takes."""
 _MOST = 40
 """P(Poisson(1) > 40) is below 1e-49: no double tells it from 0."""
-_LAST = 255
-"""No byte exceeds it."""
+_BYTES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +52,14 @@ class Resampled:
     def standard_error(self) -> float:
         """Standard deviation of the replicates."""
         return float(self.replicates.std(ddof=1))
+
+    def less(self, other: Resampled) -> Resampled:
+        """This value less another, paired resample by resample.
+
+        Args:
+            other: resampled together with this one.
+        """
+        return Resampled(self.value.less(other.value), self.replicates - other.replicates)
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """The value with its percentile interval (Davison and Hinkley 1997, sec. 5.3.1).
@@ -165,9 +172,7 @@ def multinomial_counts(groups: int, repeats: int, generator: np.random.Generator
     Independent Poisson counts given their sum N are multinomial with N draws, whatever the rate. So draw counts at
     the rate 1 - 3 / sqrt(G), whose sum hardly ever exceeds G, and add G - N draws one by one; where N exceeds G, draw
     all G anew one by one. Given either event the counts are multinomial with G draws, and hence they are: exactly, and
-    several times as fast as drawing G indices, since a Poisson count takes one random byte. That byte is the first
-    digit, in base 256, of the uniform that the distribution function is inverted at; where it does not settle the
-    count, the other digits are drawn.
+    several times as fast as drawing G indices, since a Poisson count takes little more than one random byte.
 
     Args:
         groups: G, at least 1.
@@ -187,17 +192,20 @@ def multinomial_counts(groups: int, repeats: int, generator: np.random.Generator
 
 
 def _poisson(rate: float, size: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Poisson counts by inversion, the uniforms drawn only as far as they matter."""
-    law = pdtr(np.arange(_MOST), rate)
-    law = law[law < 1]
+    """Poisson counts from one random byte each, and a uniform more where that does not do.
+
+    Of the 256 bytes each count k gets as many as go into its probability, floor(256 p_k); what is left of all p_k is a
+    law of its own, which the last few bytes stand for. Exact, as a mixture of the two.
+    """
+    law = np.diff(pdtr(np.arange(_MOST), rate), prepend=0.0)
+    whole = np.floor(_BYTES * law)
+    ends = np.cumsum(whole[whole > 0])
     digit = generator.bit_generator.random_raw(-(-size // 8)).view(np.uint8)[:size]
-    counts, unsettled, hit = np.zeros(size, np.uint8), np.zeros(size, np.bool_), np.empty(size, np.bool_)
-    cells = (256 * law).astype(np.uint8)
-    for cell in cells[cells < _LAST]:
-        counts += np.greater(digit, cell, out=hit).view(np.uint8)
-    for cell in np.unique(cells):
-        unsettled |= np.equal(digit, cell, out=hit)
-    places = np.flatnonzero(unsettled)
-    uniform = (digit[places] + generator.random(len(places))) / 256
-    counts[places] = np.searchsorted(law, uniform, side="right")
+    counts, hit = np.zeros(size, np.uint8), np.empty(size, np.bool_)
+    for end in ends[:-1]:
+        counts += np.greater_equal(digit, np.uint8(end), out=hit).view(np.uint8)
+    if ends[-1] < _BYTES:
+        rest = np.cumsum(law - whole / _BYTES)
+        places = np.flatnonzero(np.greater_equal(digit, np.uint8(ends[-1]), out=hit))
+        counts[places] = np.searchsorted(rest, rest[-1] * generator.random(len(places)), side="right")
     return counts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ifonly.scm.policy.value import Value
-from ifonly.scm.policy.weighting import check_lambda, mean_weight
+from ifonly.scm.policy.weighting import usable_weights
 
 if TYPE_CHECKING:
     from ifonly.scm.policy.evaluation import Evaluation
@@ -50,12 +50,11 @@ def dr(evaluation: Evaluation, lambda_: float = inf, name: str = "dr") -> Value:
         name: name of the result, for instance "mrdr".
 
     Raises:
-        NotApplicable: if the log has no propensities, there is no reward model, or lambda is negative.
+        NotApplicable: if the log has no propensities, no logged action has a chance under the policy (what is left
+            is `dm`, and should be called so), there is no reward model, or lambda is negative.
     """
-    check_lambda(lambda_)
-    return _corrected(
-        name, evaluation, np.minimum(evaluation.weights, lambda_) if lambda_ < inf else evaluation.weights
-    )
+    weights = usable_weights(evaluation, lambda_)
+    return _corrected(name, evaluation, np.minimum(weights, lambda_) if lambda_ < inf else weights)
 
 
 def switch_dr(evaluation: Evaluation, lambda_: float = inf) -> Value:
@@ -72,8 +71,7 @@ def switch_dr(evaluation: Evaluation, lambda_: float = inf) -> Value:
     Raises:
         NotApplicable: as `dr`.
     """
-    check_lambda(lambda_)
-    weights = evaluation.weights
+    weights = usable_weights(evaluation, lambda_)
     return _corrected("switch-dr", evaluation, weights * (weights <= lambda_) if lambda_ < inf else weights)
 
 
@@ -91,8 +89,7 @@ def dr_os(evaluation: Evaluation, lambda_: float = inf) -> Value:
     Raises:
         NotApplicable: as `dr`.
     """
-    check_lambda(lambda_)
-    weights = evaluation.weights
+    weights = usable_weights(evaluation, lambda_)
     if lambda_ == 0:
         weights = np.zeros_like(weights)
     elif lambda_ < inf:
@@ -107,10 +104,11 @@ def sndr(evaluation: Evaluation) -> Value:
     with R the second term.
 
     Raises:
-        NotApplicable: as `dr`, or if no logged action has a chance under the policy.
+        NotApplicable: as `dr`.
     """
-    expected, residual, weights = evaluation.expected, evaluation.residual, evaluation.weights
-    normaliser = mean_weight(evaluation)
+    weights = usable_weights(evaluation, inf)
+    expected, residual = evaluation.expected, evaluation.residual
+    normaliser = evaluation.mean_weight
     direct = float(expected.mean())
     correction = float(weights @ residual) / len(weights) / normaliser
     normalised = residual - correction

@@ -74,6 +74,27 @@ class Evaluation:
         return self._taken(self.policy) / chances
 
     @cached_property
+    def mean_weight(self) -> float:
+        """The mean importance weight, which has expectation 1 where the log covers the policy.
+
+        Raises:
+            NotApplicable: if the log has no propensities.
+        """
+        return float(self.weights.mean())
+
+    def check_overlap(self) -> None:
+        """See that weighting has something to go by: else its sums are 0 with an error of 0, which is no estimate.
+
+        Raises:
+            NotApplicable: if the log has no propensities, or no logged action has a chance under the policy.
+        """
+        if self.mean_weight <= 0:
+            raise NotApplicable(
+                "no logged action has a chance under the policy: its value cannot be estimated by weighting, only "
+                "bounded (ifonly.scm.policy.bounds), or taken from a reward model (dm)"
+            )
+
+    @cached_property
     def weighted(self) -> Floats:
         """Weighted rewards w_i r_i, shape (n,)."""
         return self.weights * self.log.rewards

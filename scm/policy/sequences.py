@@ -1,17 +1,9 @@
-"""Runs of several choices: the log as arrays, seen under a target policy, and importance sampling of whole runs.
+"""Runs of several choices: the log as arrays, seen under a target policy.
 
 At step t of run i a state s_it was seen, an action a_it taken with propensity p_it, and a reward r_it seen. The value
-of a policy is V(pi) = E[sum over t of discount^t R_t] had pi chosen at every step. With rho_it = pi(a_it | s_it) / p_it
-and W_it = rho_i0 ... rho_it,
-
-    tis     mean over i of W_iT sum over t of discount^t r_it           (T: the last step)
-    pdis    mean over i of sum over t of discount^t W_it r_it
-    sntis   tis over the mean of W_iT
-    snpdis  sum over t of discount^t (mean of W_it r_it) / (mean of W_it)
-
-(Precup, Sutton and Singh 2000, "Eligibility traces for off-policy policy evaluation"; the last: Thomas 2015, "Safe
-reinforcement learning", section 3.8). Names as in SCOPE-RL. A run that has ended keeps its weight and earns nothing.
-All need sequential ignorability: what moved a choice and what came later is in the state, or in the propensity.
+of a policy is V(pi) = E[sum over t of discount^t R_t] had pi chosen at every step. A run that has ended keeps its
+weight and earns nothing. All need sequential ignorability: what moved a choice and what came later is in the state, or
+in the propensity. `ifonly.scm.policy.sequence_weighting` has the estimators that weigh alone.
 """
 
 from __future__ import annotations
@@ -23,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ifonly.scm.errors import NotApplicable
-from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +23,7 @@ if TYPE_CHECKING:
 
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["SequenceEvaluation", "Sequences", "naive_return", "pdis", "snpdis", "sntis", "tis"]
+__all__ = ["SequenceEvaluation", "Sequences"]
 
 _ROUNDING = 1e-6
 
@@ -217,82 +208,24 @@ class SequenceEvaluation:
         """How many runs took, at every step, an action that the policy might have taken."""
         return int((self.weights[:, -1] > 0).sum())
 
+    def check_overlap(self) -> None:
+        """See that weighting has something to go by: else its sums are 0 with an error of 0, which is no estimate.
+
+        Choices count up to the last step that earned anything in any run.
+
+        Raises:
+            NotApplicable: if no run took, up to there, what the policy might have taken.
+        """
+        earning = np.flatnonzero(self.log.rewards.any(0))
+        upto = int(earning[-1]) + 1 if len(earning) else 1
+        lost = np.flatnonzero(~(self.weights[:, :upto] > 0).any(0))
+        if len(lost):
+            raise NotApplicable(
+                f"no logged run took, up to step {lost[0]}, what the policy might have taken: weighting has nothing to "
+                "go by. Use a model (ifonly.scm.policy.fitted_q) or abduction (ifonly.scm.policy.replayed)"
+            )
+
     def taken(self, table: Floats) -> Floats:
         """The entries of the actions taken, of a table of shape (n, T, K): shape (n, T)."""
         entries: Floats = np.take_along_axis(table, self.log.actions[..., None], -1)[..., 0]
         return entries
-
-
-def naive_return(evaluation: SequenceEvaluation) -> Value:
-    """Return the mean return of the logged runs: the value of the policy that was followed.
-
-    Args:
-        evaluation: the log; its policy plays no part.
-    """
-    return _mean("naive", evaluation, evaluation.log.rewards @ evaluation.discounts, weigh=False)
-
-
-def tis(evaluation: SequenceEvaluation) -> Value:
-    """Return the trajectory-wise importance-sampling value: unbiased, and of little use beyond a few steps.
-
-    Args:
-        evaluation: the log under the policy.
-    """
-    return _mean("tis", evaluation, evaluation.weights[:, -1] * (evaluation.log.rewards @ evaluation.discounts))
-
-
-def pdis(evaluation: SequenceEvaluation) -> Value:
-    """Return the per-decision value: a reward is weighed by the choices before it alone. Unbiased.
-
-    Args:
-        evaluation: the log under the policy.
-    """
-    return _mean("pdis", evaluation, (evaluation.weights * evaluation.log.rewards) @ evaluation.discounts)
-
-
-def sntis(evaluation: SequenceEvaluation) -> Value:
-    """Return `tis` over the mean weight, a weighted mean of the logged returns: biased by order 1 / n, steadier.
-
-    Args:
-        evaluation: the log under the policy.
-
-    Raises:
-        NotApplicable: if no run could have been the policy's.
-    """
-    returns = evaluation.log.rewards @ evaluation.discounts
-    value, influence = _ratio(evaluation.weights[:, -1:], returns[:, None])
-    return Value("sntis", float(value[0]), influence[:, 0], evaluation.weights[:, -1], evaluation.log.clusters)
-
-
-def snpdis(evaluation: SequenceEvaluation) -> Value:
-    """Return `pdis` with each step's weights over their mean at that step: biased by order 1 / n, steadier.
-
-    Args:
-        evaluation: the log under the policy.
-
-    Raises:
-        NotApplicable: if no run could have been the policy's up to some step.
-    """
-    values, influence = _ratio(evaluation.weights, evaluation.log.rewards)
-    discounts = evaluation.discounts
-    weights = evaluation.weights[:, -1]
-    return Value("snpdis", float(values @ discounts), influence @ discounts, weights, evaluation.log.clusters)
-
-
-def _mean(name: str, evaluation: SequenceEvaluation, scores: Floats, *, weigh: bool = True) -> Value:
-    value = float(scores.mean())
-    weights: Floats | None = evaluation.weights[:, -1] if weigh else None
-    return Value(name, value, scores - value, weights, evaluation.log.clusters)
-
-
-def _ratio(weights: Floats, rewards: Floats) -> tuple[Floats, Floats]:
-    """Weighted means of each column, shape (T,), and their influence functions, shape (n, T)."""
-    means = weights.mean(0)
-    if not (means > 0).all():
-        raise NotApplicable(
-            f"no logged run took, up to step {int(np.argmin(means > 0))}, what the policy might have taken: weighting "
-            "has nothing to go by. Use a model (ifonly.scm.policy.fitted_q) or abduction (ifonly.scm.policy.replayed)"
-        )
-    values = (weights * rewards).mean(0) / means
-    influence: Floats = weights * (rewards - values) / means
-    return values, influence

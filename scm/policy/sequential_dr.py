@@ -29,7 +29,8 @@ def sequential_dr(evaluation: SequenceEvaluation) -> Value:
         evaluation: the log under the policy, with a model.
 
     Raises:
-        NotApplicable: if there is no model.
+        NotApplicable: if there is no model, or no run could have been the policy's: what is left is the model alone,
+            with an interval that says nothing of its error (`ifonly.scm.policy.fitted_q.fqe`).
     """
     log, model = evaluation.log, evaluation.model
     if model is None:
@@ -37,6 +38,7 @@ def sequential_dr(evaluation: SequenceEvaluation) -> Value:
             "sequential DR needs a model of what is to come: give q_t(s, a) as an array of shape (runs, steps, arms), "
             "or fit one (ifonly.scm.policy.fitted_q.fit_q)"
         )
+    evaluation.check_overlap()
     expected, predicted = (evaluation.policy * model).sum(-1), evaluation.taken(model)
     scores = np.zeros(len(log))
     for t in reversed(range(log.steps)):

@@ -15,8 +15,9 @@ from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
     from ifonly.scm.policy.evaluation import Evaluation
+    from ifonly.scm.policy.logged import Floats
 
-__all__ = ["check_lambda", "ipw", "mean_weight", "naive", "snipw"]
+__all__ = ["ipw", "naive", "snipw", "usable_weights"]
 
 
 def naive(evaluation: Evaluation) -> Value:
@@ -41,10 +42,10 @@ def ipw(evaluation: Evaluation, lambda_: float = inf) -> Value:
         lambda_: largest weight, positive; a weight above it counts as it.
 
     Raises:
-        NotApplicable: if the log has no propensities, or lambda is negative.
+        NotApplicable: if the log has no propensities, no logged action has a chance under the policy, or lambda is
+            negative.
     """
-    check_lambda(lambda_)
-    log, weights = evaluation.log, evaluation.weights
+    log, weights = evaluation.log, usable_weights(evaluation, lambda_)
     if lambda_ < inf:
         weights = np.minimum(weights, lambda_)
         scores = weights * log.rewards
@@ -65,8 +66,8 @@ def snipw(evaluation: Evaluation) -> Value:
     Raises:
         NotApplicable: if the log has no propensities, or no logged action has a chance under the policy.
     """
-    log, weights = evaluation.log, evaluation.weights
-    normaliser = mean_weight(evaluation)
+    log, weights = evaluation.log, usable_weights(evaluation, inf)
+    normaliser = evaluation.mean_weight
     value = float(evaluation.weighted.mean()) / normaliser
     influence = log.rewards - value
     influence *= weights
@@ -74,26 +75,18 @@ def snipw(evaluation: Evaluation) -> Value:
     return Value("snipw", value, influence, weights, log.clusters, normalised=influence)
 
 
-def mean_weight(evaluation: Evaluation) -> float:
-    """Return the mean importance weight, which has expectation 1 where the log covers the policy.
+def usable_weights(evaluation: Evaluation, lambda_: float) -> Floats:
+    """Return the importance weights, having seen that there is something to weigh, shape (n,).
+
+    Args:
+        evaluation: the log under the policy.
+        lambda_: hyper-parameter of the estimator that asks.
 
     Raises:
-        NotApplicable: if it is 0.
-    """
-    mean = float(evaluation.weights.mean())
-    if mean <= 0:
-        raise NotApplicable(
-            "no logged action has a chance under the policy: its value cannot be estimated by weighting, only bounded "
-            "(ifonly.scm.policy.bounds), or taken from a reward model (dm)"
-        )
-    return mean
-
-
-def check_lambda(lambda_: float) -> None:
-    """Refuse a hyper-parameter that is negative or no number.
-
-    Raises:
-        NotApplicable: if it is.
+        NotApplicable: if the log has no propensities, no logged action has a chance under the policy (see
+            `Evaluation.check_overlap`), or lambda is negative or no number.
     """
     if not lambda_ >= 0:
         raise NotApplicable(f"lambda_ must be at least 0 (inf: no change to the weights), not {lambda_}")
+    evaluation.check_overlap()
+    return evaluation.weights

@@ -6,12 +6,14 @@ from ifonly.sim.policy.decisions import Columns, Decisions, decisions_of
 from ifonly.sim.policy.designing import pareto
 from ifonly.sim.policy.evaluate import Valuing, summarise_log
 from ifonly.sim.policy.targets import SavedRule, Target, parse_target
+from ifonly.sim.policy.trajectories import RunsValuing
 
 __all__ = [
     "Columns",
     "Decisions",
     "PolicyAnswer",
     "PolicyReport",
+    "RunsValuing",
     "SavedRule",
     "Target",
     "Valuing",

@@ -15,6 +15,7 @@ from ifonly.sim.policy.targets import Target
 __all__ = [
     "DesignedPolicy",
     "Drift",
+    "Intervals",
     "LogSummary",
     "PolicyAnswer",
     "PolicyReport",
@@ -28,6 +29,10 @@ Propensities = Literal["logged", "declared", "fitted"]
 
 PolicyVerdict = Literal["answered", "thin support", "bounds only"]
 """Whether the log settles the value; with a doubtful interval; or bounds it alone."""
+
+
+Intervals = Literal["influence", "bootstrap"]
+"""Of values: from influence functions and Student's t; or percentiles of a bootstrap over whole groups."""
 
 
 class _Answer(BaseModel):
@@ -44,6 +49,7 @@ class LogSummary(_Answer):
         propensities: where they come from.
         context: features that choice and reward are adjusted for.
         left_out: runs without such a choice, with an error, or without steps.
+        runs: that the decisions are steps of, where whole runs are valued; then no reward belongs to one arm.
     """
 
     rounds: int
@@ -52,6 +58,7 @@ class LogSummary(_Answer):
     propensities: Propensities
     context: tuple[str, ...]
     left_out: int = 0
+    runs: int | None = None
 
 
 class Sensitivity(_Answer):
@@ -105,6 +112,9 @@ class PolicyAnswer(_Answer):
         drift: over time; None where the log has no times, or there are bounds only.
         verdict: whether the log settles it.
         assumes: what `value` rests on.
+        intervals: of `estimates`, `value`, `change`, `cost` and `seconds`. Where there are bounds only, none were
+            resampled.
+        refused: why an estimator says nothing, by name.
     """
 
     target: Target
@@ -122,6 +132,8 @@ class PolicyAnswer(_Answer):
     drift: Drift | None = None
     verdict: PolicyVerdict
     assumes: tuple[str, ...]
+    intervals: Intervals = "influence"
+    refused: dict[str, str] = Field(default_factory=dict)
 
 
 class DesignedPolicy(_Answer):

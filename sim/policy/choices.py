@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from ifonly.agents.records import Step, Trajectory
     from ifonly.agents.tables import Cell
 
-__all__ = ["ACTION", "PROPENSITY", "Choice", "choices_table", "parse_choice"]
+__all__ = ["ACTION", "EVERY", "PROPENSITY", "Choice", "choices_table", "parse_choice"]
 
 # The column of what was chosen.
 ACTION = "chosen"
 # The column of the probability with which it was, where a router logged it.
 PROPENSITY = "propensity"
+EVERY = "*"
+"""Stands for every model step of a run."""
+
 _NONE = "(no tool)"
 _SPEC = re.compile(r"(model|tool)(?:@(.+))?")
 
@@ -32,7 +35,7 @@ class Choice:
 
     Attributes:
         what: the model, or the first tool that is called.
-        site: of the model step; None: of the whole run (models only).
+        site: of the model step; `EVERY`: of each one; None: of the whole run (models only).
     """
 
     what: Literal["model", "tool"]
@@ -45,20 +48,23 @@ class Choice:
 
 
 def parse_choice(text: str) -> Choice:
-    """From ``model``, ``model@SITE`` or ``tool@SITE``.
+    """From ``model``, ``model@SITE`` or ``tool@SITE``; ``*`` as SITE stands for every model step.
 
     Raises:
         ActionError: the text says none of these.
     """
     match = _SPEC.fullmatch(text)
     if match is None or (match[1] == "tool" and match[2] is None):
-        fix = "Write model (of the whole run), model@agent/2, or tool@agent/0."
+        fix = "Write model (of the whole run), model@agent/2, tool@agent/0, or model@* for every step."
         raise ActionError(f"--choice {text}", "no choice that runs make", fix)
     return Choice("tool" if match[1] == "tool" else "model", match[2])
 
 
 def choices_table(runs: Sequence[Trajectory], choice: Choice, name: str) -> tuple[Table, int]:
-    """One row a run, and how many runs are left out since they make no such choice, or have an error or no steps.
+    """One row a choice, and how many runs are left out since they make none such, or have an error or no steps.
+
+    A run is one row; where every step is a choice, one row a model step, and scores stand in the last one of a run, 0
+    before it: they are what came of all its choices.
 
     Columns: ``run``, ``task``, ``agent``, ``model``, ``label.*`` of each label, ``score.*`` of each score, ``cost``
     (sum of what the steps cost), ``seconds``, `ACTION`, `PROPENSITY` where a router logged it; and what was known
@@ -74,24 +80,30 @@ def choices_table(runs: Sequence[Trajectory], choice: Choice, name: str) -> tupl
         UnknownName: no run has the site.
     """
     rows: list[dict[str, Cell]] = []
+    without = 0
     for run in runs:
-        if run.outcome.error or not run.steps:
-            continue
-        row = _row(run, choice)
-        if row is not None:
-            rows.append(row)
+        made = [] if run.outcome.error or not run.steps else _rows(run, choice)
+        without += not made
+        rows += made
     if not rows:
         sites = sorted({s.site for run in runs for s in run.steps if isinstance(s, ModelStep)})
         raise UnknownName("model step", choice.site or "(any)", sites, "`ifonly show` lists a run's sites.")
     names = dict.fromkeys(name for row in rows for name in row)
-    return Table(name, {column: [row.get(column) for row in rows] for column in names}), len(runs) - len(rows)
+    return Table(name, {column: [row.get(column) for row in rows] for column in names}), without
 
 
-def _row(run: Trajectory, choice: Choice) -> dict[str, Cell] | None:
-    at = _at(run, choice)
-    if at is None:
-        return None
-    step, before = at
+def _rows(run: Trajectory, choice: Choice) -> list[dict[str, Cell]]:
+    if choice.site != EVERY:
+        at = _at(run, choice)
+        return [] if at is None else [_row(run, choice, *at)]
+    places = [index for index, step in enumerate(run.steps) if isinstance(step, ModelStep)]
+    rows = [_row(run, choice, step, run.steps[:i]) for i in places if isinstance(step := run.steps[i], ModelStep)]
+    for row in rows[:-1]:
+        row |= {name: 0.0 for name in row if name.startswith("score.")}
+    return rows
+
+
+def _row(run: Trajectory, choice: Choice, step: ModelStep | None, before: Sequence[Step]) -> dict[str, Cell]:
     costs = [one.cost for one in run.steps if not isinstance(one, InputStep) and one.cost is not None]
     row: dict[str, Cell] = {"run": run.id, "task": run.task, "agent": run.agent, "model": run.model}
     row |= {f"label.{name}": value for name, value in run.labels.items()}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ifonly.scm.policy.logged import Floats, Ints, Logged
     from ifonly.scm.policy.placebo import Check
     from ifonly.scm.policy.value import Value
-    from ifonly.sim.policy.answers import PolicyVerdict, Propensities
+    from ifonly.sim.policy.answers import Intervals, PolicyVerdict, Propensities
     from ifonly.sim.policy.decisions import Decisions
     from ifonly.sim.policy.targets import Target
 
@@ -65,6 +65,8 @@ class Valuing:
         controls: columns that the choice cannot have moved.
         span: smallest and largest reward there can be; those seen, if None.
         gammas: that sensitivity bounds are given for.
+        intervals: how they are made; ``bootstrap`` resamples whole groups of rounds, with nuisances as fitted.
+        repeats: resamples of the bootstrap.
     """
 
     decisions: Decisions
@@ -75,6 +77,8 @@ class Valuing:
     controls: tuple[str, ...] = ()
     span: tuple[float, float] | None = None
     gammas: tuple[float, ...] = field(default=GAMMAS)
+    intervals: Intervals = "influence"
+    repeats: int = 1_000
 
     @cached_property
     def folds(self) -> Ints:
@@ -140,23 +144,20 @@ class Valuing:
         evaluation = Evaluation.of(log, policy, self.model)
         knows = support(evaluation, self.behaviour)
         done = naive(evaluation)
-        low, high = self.span or (float(log.rewards.min()), float(log.rewards.max()))
-        bounds = {
-            "support": support_bounds(evaluation, low, high, self.level, self.behaviour),
-            "nothing": natural_bounds(evaluation, low, high, self.level),
-        }
+        bounds = self._bounds(evaluation)
         found = self._estimates(evaluation) if knows.matching else {}
         settled = knows.verdict != "none"
         best = found[_BEST] if settled else None
+        told, change = self._intervals(found, resample=settled)
         return PolicyAnswer(
             target=target,
             logging=done.estimate(self.level),
-            value=best.estimate(self.level) if best else bounds["support"],
+            value=told[_BEST] if best else bounds["support"],
             estimator=_BEST if settled else "bounds",
-            estimates={name: one.estimate(self.level) for name, one in found.items()},
-            change=best.less(done).estimate(self.level) if best else None,
-            cost=self._priced(policy, self.costs),
-            seconds=self._priced(policy, self.seconds),
+            estimates=told,
+            change=change if best else None,
+            cost=self._priced(policy, self.costs, resample=settled),
+            seconds=self._priced(policy, self.seconds, resample=settled),
             support=knows,
             bounds=bounds,
             sensitivity=self._sensitivity(evaluation, best, done) if best else None,
@@ -164,26 +165,41 @@ class Valuing:
             drift=self._drift(evaluation, best) if best else None,
             verdict=_VERDICTS[knows.verdict],
             assumes=self._assumes,
+            intervals=self.intervals if settled else "influence",
         )
 
-    def resampled(self, target: Target, repeats: int = 1_000) -> Mapping[str, Estimate]:
-        """The same estimates with percentile intervals of the cluster bootstrap, all in the same resamples.
+    def _bounds(self, evaluation: Evaluation) -> dict[str, Estimate]:
+        """By what they assume."""
+        rewards = evaluation.log.rewards
+        low, high = self.span or (float(rewards.min()), float(rewards.max()))
+        return {
+            "support": support_bounds(evaluation, low, high, self.level, self.behaviour),
+            "nothing": natural_bounds(evaluation, low, high, self.level),
+        }
 
-        Args:
-            target: the policy.
-            repeats: number of resamples.
-        """
-        evaluation = Evaluation.of(self.log, target.policy(self.table, self.log.arms), self.model)
-        values = list(self._estimates(evaluation).values())
-        drawn = bootstrap(values, Draw(self.seed), repeats)
-        return {one.value.estimator: one.estimate(self.level) for one in drawn}
+    def _intervals(self, found: Mapping[str, Value], *, resample: bool) -> tuple[dict[str, Estimate], Estimate | None]:
+        """Of every estimator, and of what the best one says beyond what was done; all in the same resamples."""
+        if not found:
+            return {}, None
+        change = found[_BEST].less(found["naive"])
+        if self.intervals == "influence" or not resample:
+            return {name: one.estimate(self.level) for name, one in found.items()}, change.estimate(self.level)
+        drawn = dict(zip(found, bootstrap(list(found.values()), Draw(self.seed), self.repeats), strict=True))
+        paired = drawn[_BEST].less(drawn["naive"])
+        return {name: one.estimate(self.level) for name, one in drawn.items()}, paired.estimate(self.level)
 
     def _estimates(self, evaluation: Evaluation) -> dict[str, Value]:
         mrdr_model = fit_rewards(self.log, self.folds, policy=evaluation.policy)
         return {one.estimator: one for one in all_estimators(evaluation, mrdr_model, _CLIP)}
 
-    def _priced(self, policy: Floats, costs: Costs | None) -> Estimate | None:
-        return None if costs is None else costs.value(policy).estimate(self.level)
+    def _priced(self, policy: Floats, costs: Costs | None, *, resample: bool) -> Estimate | None:
+        if costs is None:
+            return None
+        value = costs.value(policy)
+        if self.intervals == "influence" or not resample:
+            return value.estimate(self.level)
+        (drawn,) = bootstrap([value], Draw(self.seed), self.repeats)
+        return drawn.estimate(self.level)
 
     def _sensitivity(self, evaluation: Evaluation, best: Value, done: Value) -> Sensitivity:
         draw = Draw(self.seed)
@@ -228,19 +244,28 @@ class Valuing:
         return (told, _INSIDE, _LIKE)
 
 
-def summarise_log(valuing: Valuing, left_out: int = 0) -> LogSummary:
-    """What the log holds, and what a naive analysis would compare."""
-    log = valuing.decisions.log
+def summarise_log(decisions: Decisions, propensities: Propensities, left_out: int = 0, runs: int = 0) -> LogSummary:
+    """What the log holds, and what a naive analysis would compare.
+
+    Args:
+        decisions: the log.
+        propensities: where they come from.
+        left_out: runs that are not in it.
+        runs: how many runs the decisions are steps of; 0 where each is valued by itself.
+    """
+    log = decisions.log
     counts = np.bincount(log.actions, minlength=len(log.arms))
     sums = np.bincount(log.actions, log.rewards, minlength=len(log.arms))
+    groups = runs if runs and log.clusters is None else int(group_numbers(log.clusters, len(log)).max()) + 1
     return LogSummary(
         rounds=len(log),
-        groups=int(group_numbers(log.clusters, len(log)).max()) + 1,
+        groups=groups,
         arms={
-            arm: (float(count / len(log)), float(total / count) if count else None)
+            arm: (float(count / len(log)), float(total / count) if count and not runs else None)
             for arm, count, total in zip(log.arms, counts, sums, strict=True)
         },
-        propensities=valuing.propensities,
-        context=valuing.decisions.encoding.names,
+        propensities=propensities,
+        context=decisions.encoding.names,
         left_out=left_out,
+        runs=runs or None,
     )

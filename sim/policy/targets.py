@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ifonly.agents.errors import ActionError, InputError, UnknownName
 from ifonly.scm.errors import NotApplicable
-from ifonly.scm.policy.rules import Constant, Mixed, Rule
-from ifonly.sim.policy.features import Encoding
+from ifonly.scm.policy.rules import Constant, Leaf, Mixed, Rule, Split, Tree
+from ifonly.sim.policy.features import Encoding, Number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from ifonly.agents.tables import Table
     from ifonly.scm.policy.logged import Floats
 
-__all__ = ["UNIFORM", "SavedRule", "Target", "parse_numbers", "parse_shares", "parse_target"]
+__all__ = ["ELSE", "UNIFORM", "SavedRule", "Target", "parse_numbers", "parse_shares", "parse_steps", "parse_target"]
 
 UNIFORM = "uniform"
 """The policy that takes every arm alike."""
+
+
+ELSE = " else "
+"""Between the parts of a policy that chooses by step: ``large@5,6,8 else small``."""
 
 
 class SavedRule(BaseModel):
@@ -114,6 +118,50 @@ def parse_target(text: str, arms: Sequence[str]) -> Target:
     if unknown is not None:
         raise UnknownName("arm of --target", unknown, arms)
     return Target(name=text, rule=Mixed(arms=tuple(shares), shares=tuple(shares.values())))
+
+
+def parse_steps(text: str, arms: Sequence[str], column: str) -> Target:
+    """From ``ARM@STEPS else ARM``, where steps are numbers and ranges from 0: ``large@0-2,5 else small``.
+
+    Args:
+        text: as typed; several ``ARM@STEPS`` may follow each other, the first that names a step counts.
+        arms: of the log.
+        column: that tells the step of a row.
+
+    Raises:
+        UnknownName: it names an arm that the log does not have.
+        ActionError: the steps cannot be read, or there is no last ``else ARM``.
+    """
+    *parts, last = [part.strip() for part in text.split(ELSE)]
+    chosen: dict[int, str] = {}
+    for part in parts:
+        arm, _, steps = part.rpartition("@")
+        for step in _steps(f"--target {text}", steps):
+            chosen.setdefault(step, arm)
+    unknown = next((arm for arm in (last, *chosen.values()) if arm not in arms), None)
+    if unknown is not None:
+        fix = f"Write for instance {arms[-1]}@0-2,5 else {arms[0]}. Arms: {', '.join(arms)}."
+        raise UnknownName("arm of --target", unknown, arms, fix)
+    node: Leaf | Split = Leaf(arm=last)
+    # From the last step backward: one question where the arm changes.
+    for step in range(max(chosen, default=-1), -1, -1):
+        arm, after = chosen.get(step, last), chosen.get(step + 1, last)
+        if arm != after:
+            node = Split(feature=column, at=step, at_most=Leaf(arm=arm), above=node)
+    used = tuple(dict.fromkeys((*chosen.values(), last)))
+    encoding = Encoding(columns=(Number(column=column),))
+    return Target(name=text, rule=Tree(arms=used, root=node), encoding=encoding)
+
+
+def _steps(asked: str, text: str) -> list[int]:
+    """Numbers and ranges."""
+    found = list[int]()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ActionError(asked, f"{part!r} is no step and no range of steps", "Write for instance large@0-2,5.")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found
 
 
 def parse_shares(asked: str, text: str) -> dict[str, float]:

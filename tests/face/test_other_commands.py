@@ -37,7 +37,7 @@ OPTIONS = {
     "serve-model": ("--model", "--port"),
     "verify": ("--workers", "--keep-going", "--json"),
     "corpus": ("--steps", "--json"),
-    "bench": ("credit", "whowhen", "trail", "swaps", "routing", "worlds"),
+    "bench": ("credit", "whowhen", "trail", "swaps", "routing", "sequences", "worlds"),
     "data": ("get", "list"),
 }
 

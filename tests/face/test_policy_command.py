@@ -55,6 +55,19 @@ def test_a_table(cli, log):
     assert answer["log"]["propensities"] == "logged"
 
 
+def test_intervals_by_resampling_groups(cli, log):
+    asked = ("policy", log, *OPTIONS, "--cluster", "when", "--target", "large")
+    plain = cli(*asked, "--json").json["answers"][0]
+    done = cli(*asked, "--intervals", "bootstrap", "--repeats", "200", "--json")
+    assert done.status == 0
+    (one,) = done.json["answers"]
+    assert one["intervals"] == "bootstrap"
+    assert one["value"]["value"] == plain["value"]["value"]
+    assert one["value"]["low"] != plain["value"]["low"]
+    shown = cli(*asked, "--intervals", "bootstrap", "--repeats", "200").out
+    assert "groups resampled" in " ".join(shown.split())
+
+
 def test_a_design_is_saved_and_valued_again(cli, log, tmp_path):
     rule, page = tmp_path / "rule.json", tmp_path / "page.html"
     asked = ("policy", log, *OPTIONS, "--price", "small=1,large=3", "--design", "--budget", "2.5", "--depth", "1")
@@ -111,3 +124,60 @@ def test_mistakes_say_what_to_do(cli, log, options, found, status):
     assert found in " ".join(done.err.split())
     assert "fix" in done.err
     assert done.out == ""
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """Runs of two steps; the large model is better at each."""
+    generator = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("steps") / "steps.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["run", "model", "p", "solved", "before"])
+        for run in range(600):
+            large = generator.random(2) < 0.5
+            solved = int(generator.random() < 0.3 + 0.3 * large.sum())
+            for step in range(2):
+                before = int(step and large[0])
+                rows.writerow([run, "large" if large[step] else "small", 0.5, solved * step, before])
+    return path
+
+
+def test_whole_runs(cli, steps, tmp_path):
+    page = tmp_path / "runs.html"
+    asked = ("policy", steps, "--run", "run", "--action", "model", "--reward", "solved", "--propensity", "p")
+    asked = (*asked, "--context", "before", "--target", "large@1 else small", "--target", "large")
+    done = cli(*asked, "--html", page)
+    assert done.status == 0, done.err
+    shown = " ".join(done.out.split())
+    for told in (
+        "600 runs of 1,200 decisions",
+        "large@1 else small answered",
+        "sequential dr",
+        "fqe",
+        "effective of 600 runs",
+    ):
+        assert told in shown, told
+    assert "sequential dr" in page.read_text()
+    first, second = cli(*asked, "--json").json["answers"]
+    assert first["value"]["low"] < 0.6 < first["value"]["high"]
+    assert second["value"]["low"] < 0.9 < second["value"]["high"]
+
+
+def test_what_whole_runs_do_not_go_with(cli, steps):
+    asked = ("policy", steps, "--run", "run", "--action", "model", "--reward", "solved", "--propensity", "p")
+    done = cli(*asked, "--design", "--cost", "p")
+    assert done.status == 2
+    assert "--design, --cost: not for whole runs" in " ".join(done.err.split())
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_benchmark_of_whole_runs(cli, data):
+    done = cli("bench", "sequences", "--data", data / "credit_world", "--json")
+    assert done.status == 0
+    rows = done.json["rows"]
+    replayed = [row for row in rows if row["estimator"] == "abduction replay, laws asked"]
+    assert len(replayed) == 8
+    assert all(row["value"]["low"] <= row["truth"] <= row["value"]["high"] for row in replayed)
+    assert not [row for row in rows if row["estimator"] == "sequential dr" and row["matching"] == 0]

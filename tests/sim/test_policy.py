@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,7 +94,7 @@ def test_values_hold_the_truth_which_the_naive_comparison_misses(valuing, text, 
 
 
 def test_the_naive_comparison_is_wrong(valuing):
-    arms = summarise_log(valuing).arms
+    arms = summarise_log(valuing.decisions, valuing.propensities).arms
     assert arms["large"][1] == pytest.approx(0.78, abs=0.05)
     assert truth(1, 1) == pytest.approx(0.75)
     assert arms["small"][1] == pytest.approx(0.62, abs=0.05)
@@ -134,10 +136,20 @@ def test_an_arm_that_was_never_taken_is_bounded(table):
 
 def test_the_bootstrap_agrees_with_the_influence_function(valuing):
     target = parse_target("large", valuing.log.arms)
-    plain, resampled = valuing.value(target).estimates, valuing.resampled(target, 400)
-    for name, one in resampled.items():
-        assert one.value == plain[name].value
-        assert (one.high - one.low) / (plain[name].high - plain[name].low) == pytest.approx(1, abs=0.25)
+    plain, drawn = valuing.value(target), replace(valuing, intervals="bootstrap", repeats=400).value(target)
+    assert (plain.intervals, drawn.intervals) == ("influence", "bootstrap")
+    pairs = [(one, plain.estimates[name]) for name, one in drawn.estimates.items()]
+    for one, other in (*pairs, (drawn.change, plain.change), (drawn.value, plain.value)):
+        assert one.value == other.value
+        assert one.low != other.low
+        assert (one.high - one.low) / (other.high - other.low) == pytest.approx(1, abs=0.25)
+
+
+def test_what_is_only_bounded_is_not_resampled(table):
+    columns = Columns("model", "solved", ("kind",), propensity="p", prices={"large": 3, "small": 1, "huge": 9})
+    valuing = Valuing(decisions_of(table, columns), table, intervals="bootstrap")
+    answer = valuing.value(parse_target("huge", valuing.log.arms))
+    assert (answer.verdict, answer.intervals, answer.estimates) == ("bounds only", "influence", {})
 
 
 @pytest.mark.parametrize("rule", ["tree", "linear"])

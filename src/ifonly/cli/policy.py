@@ -15,6 +15,7 @@ from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, Level, in_panel
 from ifonly.cli.output import command_line, emit, note, stdout
+from ifonly.cli.policy_runs import parse_policy, steps_of_runs
 from ifonly.cli.progress import bar
 from ifonly.cli.show_policy import render_report
 from ifonly.cli.status import Status
@@ -24,6 +25,7 @@ from ifonly.scm.policy.nuisance import FOLDS
 from ifonly.sim.policy import (
     Columns,
     PolicyReport,
+    RunsValuing,
     SavedRule,
     Target,
     Valuing,
@@ -31,11 +33,10 @@ from ifonly.sim.policy import (
     decisions_of,
     pareto,
     parse_choice,
-    parse_target,
     summarise_log,
 )
-from ifonly.sim.policy.answers import DesignedPolicy, Propensities
-from ifonly.sim.policy.choices import ACTION, PROPENSITY
+from ifonly.sim.policy.answers import DesignedPolicy, Intervals, Propensities
+from ifonly.sim.policy.choices import ACTION, EVERY, PROPENSITY
 from ifonly.sim.policy.designing import ASSUMES
 from ifonly.sim.policy.targets import parse_numbers, parse_shares
 
@@ -46,8 +47,16 @@ HELP = (
     "ifonly policy log.csv --action model --reward correct --propensity p --context domain --target large\n\n"
     "ifonly policy log.csv ... --price small=0.1,large=1.5 --design --save rule.json\n\n"
     "ifonly policy runs/ --score utility --cluster task --context label.suite --propensity uniform --target gpt-4o\n\n"
+    "ifonly policy steps.csv --run run --action model --reward solved --propensity p --target 'large@5 else small'\n\n"
     "A log is a table with one decision a row (CSV, JSON lines, Parquet), or a folder of recorded runs."
 )
+
+
+class IntervalKind(StrEnum):
+    """How intervals are made."""
+
+    INFLUENCE = "influence"
+    BOOTSTRAP = "bootstrap"
 
 
 class RuleKind(StrEnum):
@@ -68,7 +77,7 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     *,
     action: Annotated[str | None, _log("Column of what was chosen.", "COLUMN")] = None,
     reward: Annotated[str | None, _log("Column of what came of it.", "COLUMN")] = None,
-    choice: Annotated[str, _log("Of runs: model, model@SITE or tool@SITE.", "WHAT")] = "model",
+    choice: Annotated[str, _log("Of runs: model, model@SITE or tool@SITE; SITE * for every step.", "WHAT")] = "model",
     score: Annotated[str | None, _log("Of runs: the score that is the reward.", "NAME")] = None,
     where: Annotated[list[str] | None, _log("Of runs: only those that are so.", "KEY=VALUE")] = None,
     propensity: Annotated[
@@ -76,6 +85,14 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         _log("How likely each choice was: a column; uniform; ARM=SHARE,...; or fit, from the context.", "COLUMN"),
     ] = None,
     context: Annotated[list[str] | None, _log("Column known before the choice; repeat it.", "COLUMN")] = None,
+    run: Annotated[
+        str | None,
+        _log(
+            "Column of the run that a decision is a step of: whole runs are valued, steps in the order of rows.",
+            "COLUMN",
+        ),
+    ] = None,
+    discount: Annotated[float, _log("Of each step of a run over the one before.", min=0.01, max=1)] = 1.0,
     cost: Annotated[str | None, _log("Column of what the decision cost.", "COLUMN")] = None,
     price: Annotated[str | None, _log("What each arm costs a decision.", "ARM=NUMBER,...")] = None,
     seconds: Annotated[str | None, _log("Column of how long it took.", "COLUMN")] = None,
@@ -83,7 +100,10 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     time: Annotated[str | None, _log("Column of when it was, a number: then drift is looked for.", "COLUMN")] = None,
     target: Annotated[
         list[str] | None,
-        _policy("A policy to value: ARM; uniform; ARM=SHARE,...; or @RULE.json. Repeat it.", "POLICY"),
+        _policy(
+            "A policy to value: ARM; uniform; ARM=SHARE,...; @RULE.json; of runs also ARM@STEPS else ARM. Repeat it.",
+            "POLICY",
+        ),
     ] = None,
     design: Annotated[bool, _policy("Design policies: quality against cost.", None, "--design")] = False,
     budget: Annotated[list[float] | None, _policy("Mean cost of a decision to design for; repeat it.", "COST")] = None,
@@ -99,6 +119,10 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     reward_range: Annotated[
         tuple[float, float] | None, _trust("Smallest and largest reward there can be; those seen if left out.")
     ] = None,
+    intervals: Annotated[
+        IntervalKind, _trust("From influence functions, or by resampling whole groups (of --cluster).")
+    ] = IntervalKind.INFLUENCE,
+    repeats: Annotated[int, _trust("Resamples of --intervals bootstrap.", min=100)] = 1_000,
     level: Level = 0.95,
     seed: Annotated[int, typer.Option(help="Of the folds and the bootstrap.", min=0)] = 0,
     json: Json = False,
@@ -108,6 +132,7 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     """Long because typer reads the options off the signature."""
     table, left_out = _table(paths, choice, where or [], format)
     is_runs = table.columns.keys() >= {ACTION, "run"}
+    run = run or ("run" if is_runs and parse_choice(choice).site == EVERY else None)
     taken, came = _must(table, action or (ACTION if is_runs else None), reward, score)
     chances, source = _propensities(table, taken, propensity or (PROPENSITY if PROPENSITY in table.columns else None))
     columns = Columns(
@@ -122,9 +147,19 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         cluster=cluster,
         time=time,
     )
+    if run is not None:
+        refused = {"design": design, "cost": cost, "price": price, "seconds": seconds, "time": time, "control": control}
+        table = steps_of_runs(table, run, [f"--{name}" for name, value in refused.items() if value])
     decisions = decisions_of(table, columns)
-    valuing = Valuing(decisions, table, source, level, seed, tuple(control or ()), reward_range)
-    targets = [parse_target(text, decisions.log.arms) for text in target or []]
+    how: Intervals = "bootstrap" if intervals is IntervalKind.BOOTSTRAP else "influence"
+    span = reward_range
+    valuing: Valuing | RunsValuing
+    if run is None:
+        controls = tuple(control or ())
+        valuing = Valuing(decisions, table, source, level, seed, controls, span, intervals=how, repeats=repeats)
+    else:
+        valuing = RunsValuing(decisions, table, run, source, level, seed, span, discount, how, repeats)
+    targets = [parse_policy(text, decisions.log.arms, steps=run is not None) for text in target or []]
     if not targets and not design:
         fix = f"Value policies with --target (arms: {', '.join(decisions.log.arms)}), or design some with --design."
         raise ActionError("ifonly policy", "neither a target nor a design was asked for", fix)
@@ -152,7 +187,9 @@ class _Wanted:
     seconds_price: float
 
 
-def _report(valuing: Valuing, targets: list[Target], left_out: int, wanted: _Wanted | None) -> PolicyReport:
+def _report(
+    valuing: Valuing | RunsValuing, targets: list[Target], left_out: int, wanted: _Wanted | None
+) -> PolicyReport:
     try:
         with bar("valuing", unit="policies") as told:
             answers = []
@@ -160,7 +197,7 @@ def _report(valuing: Valuing, targets: list[Target], left_out: int, wanted: _Wan
                 told(index, len(targets))
                 answers.append(valuing.value(one))
         front: tuple[DesignedPolicy, ...] = ()
-        if wanted is not None:
+        if wanted is not None and isinstance(valuing, Valuing):
             with bar("designing", unit="folds") as told:
                 front = pareto(
                     valuing,
@@ -177,7 +214,12 @@ def _report(valuing: Valuing, targets: list[Target], left_out: int, wanted: _Wan
         )
         raise ActionError("ifonly policy", str(error), fix) from error
     return PolicyReport(
-        log=summarise_log(valuing, left_out),
+        log=summarise_log(
+            valuing.decisions,
+            valuing.propensities,
+            left_out,
+            len(valuing.log) if isinstance(valuing, RunsValuing) else 0,
+        ),
         answers=tuple(answers),
         pareto=front,
         assumes=ASSUMES if front else (),

@@ -63,7 +63,8 @@ class PolicyView:
 def policy_view(report: PolicyReport) -> PolicyView:
     """The report in words."""
     log = report.log
-    told = f"{log.rounds:,} decisions in {log.groups:,} independent groups, propensities {log.propensities}"
+    what = f"{log.rounds:,} decisions" if log.runs is None else f"{log.runs:,} runs of {log.rounds:,} decisions"
+    told = f"{what} in {log.groups:,} independent groups, propensities {log.propensities}"
     if log.left_out:
         told += f"; {log.left_out:,} runs left out"
     arms = tuple((arm, f"{share:.1%}", "" if m is None else number(m)) for arm, (share, m) in log.arms.items())
@@ -71,7 +72,7 @@ def policy_view(report: PolicyReport) -> PolicyView:
     return PolicyView(
         log=told,
         arms=Grid(("arm", "share of the log", "mean reward there"), arms),
-        answers=tuple(map(_answer, report.answers)),
+        answers=tuple(_answer(one, log.runs) for one in report.answers),
         front=_front(report) if report.pareto else None,
         rules={
             one.target.name: rule_lines(one.target.rule)
@@ -95,7 +96,7 @@ def rule_lines(rule: Rule) -> tuple[str, ...]:
             return tuple(_tree(rule.root, ""))
 
 
-def _answer(answer: PolicyAnswer) -> AnswerView:
+def _answer(answer: PolicyAnswer, runs: int | None) -> AnswerView:
     lines = [
         f"would have been worth {estimate_text(answer.value)} ({answer.estimator})",
         f"what was done came to {estimate_text(answer.logging)}",
@@ -107,7 +108,8 @@ def _answer(answer: PolicyAnswer) -> AnswerView:
             lines.append(f"{name} {estimate_text(priced)} a decision")
     knows = answer.support
     lines.append(
-        f"support: {number(knows.effective)} effective of {knows.rounds:,} rounds, largest weight {knows.largest:.1%}"
+        f"support: {number(knows.effective)} effective of {knows.rounds:,} {'rounds' if runs is None else 'runs'} "
+        f"({knows.matching:,} took only what the policy might), largest weight {knows.largest:.1%}"
         + (f"; {knows.why}" if knows.why else "")
     )
     lines += [f"assuming nothing of {_silent(name)}: {estimate_text(one)}" for name, one in answer.bounds.items()]
@@ -116,9 +118,13 @@ def _answer(answer: PolicyAnswer) -> AnswerView:
         odd = " -- the choice seems to move what it cannot move: something is missing" if one.p_value < 0.01 else ""  # noqa: PLR2004
         lines.append(f"negative control {one.name}: {estimate_text(one.difference)}, p = {number(one.p_value)}{odd}")
     lines += _drift(answer)
+    for why in dict.fromkeys(answer.refused.values()):
+        silent = [name for name, one in answer.refused.items() if one == why]
+        lines.append(f"no value by {', '.join(silent)}: {why}")
     rows = tuple((name, *_cells(one)) for name, one in answer.estimates.items())
+    interval = "interval" if answer.intervals == "influence" else "interval (groups resampled)"
     return AnswerView(
-        answer.target.name, answer.verdict, tuple(lines), Grid(("estimator", "value", "interval", "effective"), rows)
+        answer.target.name, answer.verdict, tuple(lines), Grid(("estimator", "value", interval, "effective"), rows)
     )
 
 

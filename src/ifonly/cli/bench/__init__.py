@@ -9,6 +9,7 @@ from ifonly.cli.lazy import LazyGroup, later
 COMMANDS = {
     "estimators": "Every estimator against every world: bias, error, coverage, width and cost.",
     "routing": "What would another routing have been worth? Estimators of policy values against full information.",
+    "sequences": "What would another model at each step have been worth? Runs of ten decisions whose truth is known.",
     "credit": "Which step was a failure due to? Attributors and simple rules against worlds whose truth is known.",
     "whowhen": "Which step was a failure due to? Attributors and simple rules against what humans said (Who&When).",
     "trail": "Which spans are at fault? Rules and an attributor without a model, against TRAIL's labels.",
