@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ifonly.scm.policy.logged import Floats, Ints
     from ifonly.scm.policy.value import Value
 
-__all__ = ["CASES", "FITTED", "GROUP", "Case", "Covered", "Kind", "coverage"]
+__all__ = ["CASES", "FITTED", "GROUP", "Case", "Covered", "Kind", "coverage", "draw_logs", "worlds"]
 
 _LAMBDA, _CAP = 1.0, 20.0
 
@@ -81,6 +81,28 @@ class Covered:
     told: float
 
 
+def worlds() -> dict[Kind, Bandit]:
+    """The world behind each kind of log."""
+    full = known_bandit()
+    return {
+        "plain": full,
+        "no overlap": without_overlap(full),
+        "heavy tails": with_heavy_tails(full),
+        "groups": full,
+    }
+
+
+def draw_logs(known: Mapping[Kind, Bandit], rounds: int, draw: Draw) -> dict[Kind, tuple[Logged, Ints]]:
+    """A log of each kind, with the row of each round's context.
+
+    Args:
+        known: of `worlds`.
+        rounds: of each.
+        draw: of all of them.
+    """
+    return {kind: world.log(rounds, draw, GROUP if kind == "groups" else 1) for kind, world in known.items()}
+
+
 def coverage(cases: Sequence[Case], logs: int, rounds: int, seed: int = 0) -> list[Covered]:
     """Estimate the value of the target from many logs, and count how often the interval holds the truth.
 
@@ -90,19 +112,12 @@ def coverage(cases: Sequence[Case], logs: int, rounds: int, seed: int = 0) -> li
         rounds: of a log.
         seed: of the logs: log i draws from seed * 10^6 + i.
     """
-    full = known_bandit()
-    worlds: dict[Kind, Bandit] = {
-        "plain": full,
-        "no overlap": without_overlap(full),
-        "heavy tails": with_heavy_tails(full),
-        "groups": full,
-    }
+    known = worlds()
     found: list[list[tuple[float, float, bool]]] = [[] for _ in cases]
     for number in range(logs):
-        draw = Draw(seed * 10**6 + number)
-        drawn = {kind: world.log(rounds, draw, GROUP if kind == "groups" else 1) for kind, world in worlds.items()}
+        drawn = draw_logs(known, rounds, Draw(seed * 10**6 + number))
         for case, results in zip(cases, found, strict=True):
-            world, (log, cells) = worlds[case.kind], drawn[case.kind]
+            world, (log, cells) = known[case.kind], drawn[case.kind]
             policy = world.behaviour if case.own else world.target
             value, truth = case.estimate(world, log, cells, policy[cells]), world.value(policy)
             interval = value.estimate()

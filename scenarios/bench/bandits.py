@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ifonly.scenarios.bandit import known_bandit, without_overlap
-from ifonly.scenarios.bandit_bench import CASES, FITTED
+from ifonly.scenarios.bandit_bench import CASES, FITTED, draw_logs, worlds
 from ifonly.scenarios.bench.contest import LEVEL, Contest, Entry, answer_of, timed
 from ifonly.scm.draw import Draw
 
@@ -27,12 +26,11 @@ def bandit_contest(rounds: int = _ROUNDS) -> Contest:
         rounds: of each log.
     """
     cases = (*CASES, *FITTED)
-    full = known_bandit()
-    worlds = {True: full, False: without_overlap(full)}
+    known = worlds()
 
     def play(seed: int) -> tuple[Answer, ...]:
-        logs = {overlap: world.log(rounds, Draw(seed)) for overlap, world in worlds.items()}
-        return tuple(_answer(case, worlds[case.overlap], *logs[case.overlap]) for case in cases)
+        logs = draw_logs(known, rounds, Draw(seed))
+        return tuple(_answer(case, known[case.kind], *logs[case.kind]) for case in cases)
 
     entries = tuple(
         Entry(
