@@ -26,6 +26,7 @@ PACKAGES: Final = (
     "ifonly.scenarios.agentic",
     "ifonly.scenarios.alignment",
     "ifonly.scenarios.evaluation",
+    "ifonly.scenarios.pretraining",
 )
 """Packages of worlds, one file a world or a family of worlds."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from pyro.distributions import Normal
 from torch import Tensor
 from torch.distributions import constraints
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from pyro.distributions import TorchDistribution
 
-__all__ = ["Additive", "Bijective", "Monotone"]
+__all__ = ["Additive", "Bijective", "Monotone", "gaussian"]
 
 
 class Bijective(ABC):
@@ -112,3 +113,13 @@ class Monotone(Bijective):
     def log_prob(self, value: Real, *parents: Any) -> Tensor:
         """Return the log density of the value."""
         return log_density(self.law(*parents), real(value))
+
+
+def gaussian(function: Callable[..., Real], deviation: float) -> Additive:
+    """Return the mechanism value = function(*parents) + Normal(0, deviation).
+
+    Args:
+        function: the parents' values to a number.
+        deviation: standard deviation of the noise, in units of the value.
+    """
+    return Additive(function, Normal(0.0, deviation))

@@ -7,6 +7,7 @@
     - `NotEnumerable`: exact enumeration met noise without a finite support
     - `NotIdentified`: the estimand does not follow from the data
     - `NotApplicable`: arguments that make sense each, but not together
+    - `OffSimplex`: shares that are no mixture, or a domain that there is not
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "NotApplicable",
     "NotEnumerable",
     "NotIdentified",
+    "OffSimplex",
     "ReachedTwice",
     "Refusal",
 ]
@@ -123,3 +125,30 @@ class NotIdentified(Refusal):
 
 class NotApplicable(Refusal):
     """Arguments that each make sense, but not together."""
+
+
+class OffSimplex(Refusal):
+    """Shares that are no mixture, or a domain that there is not."""
+
+    def __init__(self, asked: str, found: str, fix: str) -> None:
+        """Say what was given, why it is no mixture, and the fix.
+
+        Args:
+            asked: what was given.
+            found: why it is no mixture.
+            fix: what to do about it.
+        """
+        super().__init__(f"{asked}: {found}. {fix}".strip())
+
+    @classmethod
+    def unknown(cls, domain: str, domains: Iterable[str]) -> OffSimplex:
+        """Say that there is no such domain, and which are near.
+
+        Args:
+            domain: the name asked for.
+            domains: those that there are.
+        """
+        known = list(domains)
+        near = get_close_matches(domain, known, n=3, cutoff=0.4)
+        told = f"the nearest is {', '.join(near)}" if near else "nothing is like it"
+        return cls(f"domain {domain!r}", f"there is none of that name; {told}", f"There are {', '.join(known)}.")

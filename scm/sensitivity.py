@@ -6,7 +6,7 @@ from math import isfinite, sqrt
 
 from ifonly.scm.errors import NotApplicable
 
-__all__ = ["e_value", "robustness_value"]
+__all__ = ["e_value", "omitted_bias", "robustness_value"]
 
 
 def e_value(ratio: float, limit: float | None = None) -> float:
@@ -49,3 +49,25 @@ def robustness_value(t: float, freedom: float, share: float = 1.0) -> float:
         raise NotApplicable(f"need a finite t, and positive degrees of freedom and share, got {t}, {freedom}, {share}")
     square = (share * t) ** 2 / freedom
     return (sqrt(square * square + 4 * square) - square) / 2
+
+
+def omitted_bias(error: float, freedom: float, cause: float, outcome: float) -> float:
+    """Return the largest bias |b| = se sqrt(df R_y^2 R_d^2 / (1 - R_d^2)) that an unmeasured cause can make.
+
+    Cinelli and Hazlett 2020, JRSS B 82:39, eq. 8. At R_y^2 = R_d^2 = RV it takes away the whole effect.
+
+    Args:
+        error: standard error of the linear effect, residuals of one variance; at least 0.
+        freedom: residual degrees of freedom, positive.
+        cause: R_d^2, the share that it explains of what is left of the cause's variance, in [0, 1).
+        outcome: R_y^2, the share of what cause and covariates leave of the outcome's, in [0, 1].
+
+    Raises:
+        NotApplicable: if the numbers are none of this kind.
+    """
+    if not (isfinite(error) and error >= 0 and freedom > 0 and 0 <= cause < 1 and 0 <= outcome <= 1):
+        raise NotApplicable(
+            "need an error of at least 0, positive degrees of freedom, and shares of variance with the cause in [0, 1) "
+            f"and the outcome in [0, 1], got {error}, {freedom}, {cause}, {outcome}"
+        )
+    return error * sqrt(freedom * outcome * cause / (1 - cause))
