@@ -49,7 +49,7 @@ class Station:
         self._cache = None if service.cache is None else PromptCache(service.cache)
         self._latency = service.latency
         self._noise = chance.noise(name, service.latency.noise)
-        self._free = not any(service.price.model_dump().values())
+        self._free = service.price is not None and not any(service.price.model_dump().values())
 
     @property
     def under_way(self) -> int:
@@ -204,7 +204,7 @@ class Station:
         attempt.state = State.OVER
         attempt.status = status
         call = attempt.call
-        output, cost = (0, 0.0) if attempt.started is None else self._bill(attempt)
+        output, cost = self._bill(attempt) if attempt.started is not None else (0, 0.0)
         self._spans.append(
             Span(
                 attempt.request,
@@ -223,14 +223,14 @@ class Station:
             )
         )
 
-    def _bill(self, attempt: Attempt) -> tuple[int, float]:
-        """Tokens made, and dollars."""
+    def _bill(self, attempt: Attempt) -> tuple[int, float | None]:
+        """Tokens made, and dollars; None where the price is not known."""
         call, price = attempt.call, self._service.price
         if attempt.outcome not in _ANSWERED:
             return 0, 0.0
         output = call.output_tokens if attempt.status in _ANSWERED else self._made(attempt)
-        if self._free:
-            return output, 0.0
+        if self._free or price is None:
+            return output, None if price is None else 0.0
         per_cached = price.per_input_token if price.per_cached_token is None else price.per_cached_token
         return output, (
             price.per_call

@@ -52,7 +52,7 @@ class ServiceLoad:
         timeouts: share that timed out.
         errors: share that ended in `server_error` or `malformed`.
         cached_tokens: of the prompts, read from the cache.
-        cost: US dollars.
+        cost: US dollars; None where a price is not known.
     """
 
     attempts: int
@@ -66,7 +66,7 @@ class ServiceLoad:
     timeouts: float
     errors: float
     cached_tokens: int
-    cost: float
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RequestLoad:
     served: float
     attempts: int
     retries: int
-    cost: float
+    cost: float | None
     failed: str | None
 
 
@@ -97,7 +97,7 @@ class TotalLoad:
         attempts: of calls.
         retries: attempts after the first of a call, hedges not counted.
         hedges: attempts beside another.
-        cost: US dollars.
+        cost: US dollars; None where a price is not known.
         cost_per_request: US dollars a request, failed ones counted.
     """
 
@@ -110,8 +110,8 @@ class TotalLoad:
     attempts: int
     retries: int
     hedges: int
-    cost: float
-    cost_per_request: float
+    cost: float | None
+    cost_per_request: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ def _service(spans: list[Span], span: float, slots: int | None) -> ServiceLoad:
         timeouts=count["timeout"] * share,
         errors=(count["server_error"] + count["malformed"]) * share,
         cached_tokens=sum(attempt.cached_tokens for attempt in spans),
-        cost=fsum(attempt.cost for attempt in spans),
+        cost=_sum(attempt.cost for attempt in spans),
     )
 
 
@@ -202,16 +202,23 @@ def _request(name: str, seconds: float, spans: list[Span], failed: str | None) -
         served=fsum(0.0 if s.started is None else s.ended - s.started for s in spans),
         attempts=len(spans),
         retries=sum(s.attempt > 1 and not s.hedge for s in spans),
-        cost=fsum(s.cost for s in spans),
+        cost=_sum(s.cost for s in spans),
         failed=failed,
     )
+
+
+def _sum(costs: Iterable[float | None]) -> float | None:
+    """The sum; None if one is not known."""
+    told = list(costs)
+    known = [cost for cost in told if cost is not None]
+    return fsum(known) if len(known) == len(told) else None
 
 
 def _total(timeline: Timeline, loads: tuple[RequestLoad, ...], span: float) -> TotalLoad:
     good = [load.seconds for load in loads if load.failed is None]
     per_second = 1.0 / span if span > 0.0 else 0.0
     per_request = 1.0 / len(loads) if loads else 0.0
-    cost = fsum(load.cost for load in loads)
+    cost = _sum(load.cost for load in loads)
     return TotalLoad(
         requests=len(loads),
         span=span,
@@ -223,5 +230,5 @@ def _total(timeline: Timeline, loads: tuple[RequestLoad, ...], span: float) -> T
         retries=sum(load.retries for load in loads),
         hedges=sum(attempt.hedge for attempt in timeline.spans),
         cost=cost,
-        cost_per_request=cost * per_request,
+        cost_per_request=None if cost is None else cost * per_request,
     )

@@ -109,6 +109,7 @@ class Service(Spec):
     Attributes:
         concurrency: attempts served at once; None without limit. Others queue, first come first served.
         queue: how many may queue; None without limit. One more is refused as `rate_limited`.
+        price: None where it is not known; then neither is any cost that it enters.
     """
 
     concurrency: Annotated[int, Field(ge=1)] | None = None
@@ -118,7 +119,7 @@ class Service(Spec):
     latency: Latency = Latency()
     failures: tuple[Failure, ...] = ()
     outages: tuple[Outage, ...] = ()
-    price: Price = Price()
+    price: Price | None = Price()
     cache: Cache | None = None
 
     @model_validator(mode="after")

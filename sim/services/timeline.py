@@ -31,7 +31,7 @@ class Span(NamedTuple):
     input_tokens: int
     cached_tokens: int
     output_tokens: int
-    cost: float
+    cost: float | None
     hedge: bool = False
 
 

@@ -29,7 +29,7 @@ class AttemptSpan(_Answer):
         started: when its service began; None: never.
         ended: when it was over.
         status: how.
-        cost: US dollars.
+        cost: US dollars; None where a price is not known.
     """
 
     service: str
@@ -39,7 +39,7 @@ class AttemptSpan(_Answer):
     started: float | None
     ended: float
     status: Status
-    cost: float
+    cost: float | None
 
 
 class StepSpans(_Answer):
@@ -81,7 +81,7 @@ class RunChange(_Answer):
         run: id of the trajectory.
         task: of the trajectory.
         seconds: from arrival to end.
-        cost: US dollars.
+        cost: US dollars; None where a price is not known.
         failed: share of replications in which it fails.
     """
 

@@ -75,7 +75,9 @@ def fit_traffic(
     open_ = {name for name, one in fits.items() if one.told.model and one.service.price == Price()}
     priced = {name: prices(name) for name in sorted(open_)} if world is None else {}
     if world is None:
-        world = World(services={name: _priced(one, priced.get(name)) for name, one in fits.items()})
+        world = World(
+            services={name: _priced(one, priced[name]) if name in priced else one.service for name, one in fits.items()}
+        )
     replies = {name: one.told.output_tokens.law for name, one in fits.items() if one.told.output_tokens is not None}
     traffic = Traffic(tuple(kept), world, replies, origin_of(kept))
     unpriced = tuple(name for name, price in priced.items() if price is None)
@@ -83,7 +85,7 @@ def fit_traffic(
 
 
 def _priced(fitted: Fitted, price: Price | None) -> Service:
-    return fitted.service if price is None else fitted.service.model_copy(update={"price": price})
+    return fitted.service.model_copy(update={"price": price})
 
 
 def _nothing(runs: Sequence[RecordedRun]) -> ActionError:
@@ -157,5 +159,7 @@ def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: 
     if few:
         lines.append(f"services called once take that one call's noise for certain: {', '.join(few)}")
     if unpriced:
-        lines.append(f"models whose price is not known cost nothing: {', '.join(unpriced)}")
+        lines.append(
+            f"costs that take the price of these models are not known (--price tells it): {', '.join(unpriced)}"
+        )
     return lines

@@ -47,7 +47,7 @@ def test_nothing_changed(cli, timed_runs):
     assert "nothing is changed" in done.out
     assert "8 runs, 24 calls" in done.out
     assert "arrivals: as recorded" in done.out
-    assert "models whose price is not known cost nothing: small" in done.out
+    assert "costs that take the price of these models are not known (--price tells it): small" in done.out
 
 
 def test_json_is_the_answer(cli, timed_runs):
@@ -86,11 +86,23 @@ def test_a_sweep_stands_in_the_answer(cli, timed_runs, tmp_path):
     ]
     assert [point.quality for point in points] == pytest.approx([0.7, 0.9, 0.7, 0.9])
     page = tmp_path / "page.html"
-    done = cli("simulate", timed_runs, *places, "--html", page)
+    prices = ("--price", "small=0.1,0.4", "--price", "large=3,15")
+    done = cli("simulate", timed_runs, *places, *prices, "--html", page)
     assert "on the front" in done.out
     text = page.read_text(encoding="utf-8")
     assert "Settings side by side" in text
     assert len(re.findall(r'<circle class="dot"', text)) == 4
+
+
+def test_a_cost_without_a_price_is_not_known(cli, timed_runs, tmp_path):
+    page, table = tmp_path / "page.html", tmp_path / "spans.csv"
+    swap = ("--swap", "small=large", "--price", "small=0.1,0.4")
+    done = cli("simulate", timed_runs, *swap, "--html", page, "--csv", table)
+    assert re.search(r"cost of all \(\$\) +not known +not known +not known", done.out) is not None
+    given = SimulateAnswer.model_validate_json(cli("simulate", timed_runs, *swap, "--json").out)
+    assert "cost" not in given.metrics or given.metrics["cost"].change is None
+    assert {row["cost"] for row in csv.DictReader(table.open(encoding="utf-8")) if row["service"] == "large"} == {""}
+    assert "not known" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class Front:
 
 
 def front(points: Sequence[SweepPoint]) -> Front | None:
-    """The picture; None where fewer than two settings have runs that do not fail."""
-    known = [point for point in points if _UP in point.metrics]
+    """The picture; None where fewer than two settings have runs that do not fail, and a known cost."""
+    known = [point for point in points if _UP in point.metrics and _ACROSS in point.metrics]
     if len(known) < 2:  # noqa: PLR2004 -- one dot is no picture
         return None
     bottom = _HEIGHT - _BELOW

@@ -59,6 +59,13 @@ def spans_csv(answer: SimulateAnswer) -> str:
             for one in spans:
                 started = "" if one.started is None else repr(one.started)
                 times = (repr(one.queued), started, repr(one.ended))
-                told = (visible(one.service), one.attempt, str(one.hedge).lower(), *times, one.status, repr(one.cost))
+                told = (
+                    visible(one.service),
+                    one.attempt,
+                    str(one.hedge).lower(),
+                    *times,
+                    one.status,
+                    "" if one.cost is None else repr(one.cost),
+                )
                 rows.writerow((visible(step.run), visible(step.site), world, *told))
     return file.getvalue()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulateView", "simulate_view"]
 
+_COSTS = ("cost", "cost_per_request")
+_UNKNOWN = "not known"
 _TOTAL = (
     ("latency p50", "latency of a run, p50 (s)"),
     ("latency p90", "p90 (s)"),
@@ -84,11 +86,7 @@ def simulate_view(answer: SimulateAnswer) -> SimulateView:
         traffic=_traffic(answer),
         total=Grid(
             ("in total", "recorded", "would have been", "change"),
-            tuple(
-                (label, *_cells(answer.metrics[name]))
-                for name, label in _TOTAL
-                if name in answer.metrics and not _silent(answer.metrics[name], name)
-            ),
+            tuple((label, *cells) for name, label in _TOTAL if (cells := _total(answer, name))),
         ),
         services=_services(answer),
         runs=_runs(answer),
@@ -111,7 +109,17 @@ def _traffic(answer: SimulateAnswer) -> str:
 def _silent(change: Change, name: str) -> bool:
     """Whether a number says nothing: retries, hedges and costs that are nought in both worlds."""
     zero = not change.factual and (change.counterfactual is None or not change.counterfactual.value)
-    return zero and name in {"retries", "hedges", "cost", "cost_per_request"}
+    return zero and name in {"retries", "hedges", *_COSTS}
+
+
+def _total(answer: SimulateAnswer, name: str) -> tuple[str, ...]:
+    """A number in both worlds, and its change; nothing where it says nothing. A cost says that it is not known."""
+    change = answer.metrics.get(name)
+    if change is None:
+        return (_UNKNOWN,) * 3 if name in _COSTS and answer.traffic.unpriced else ()
+    if _silent(change, name):
+        return ()
+    return tuple(cell or (_UNKNOWN if name in _COSTS else "") for cell in _cells(change))
 
 
 def _cells(change: Change) -> tuple[str, str, str]:
