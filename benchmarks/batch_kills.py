@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ifonly.scm.draw import Draw
 
 CHUNK, CHUNKS_A_KILL = 100, 40
-PAUSE = 0.02
+PAUSE = 0.03
 DRIVE = "import sys; from batch_kills import drive; drive(sys.argv[1], sys.argv[2])"
 
 
