@@ -97,6 +97,8 @@ def kills(count: int, seed: int, folder: Path) -> dict[str, object]:
             continue
         os.kill(chance.choice(victims), signal.SIGKILL)
         killed[what] += 1
+        if sum(killed.values()) % 50 == 0:
+            print(f"{killed} after {time.perf_counter() - started:.0f} s", file=sys.stderr)
         if what == "driver":
             driver.wait()
             lost += len(known - acknowledged(store))
@@ -135,9 +137,12 @@ def _driver(job: Path, folder: Path) -> subprocess.Popen[bytes]:
 
 def _at_work(store: Store, known: set[tuple[int, ...]], driver: subprocess.Popen[bytes]) -> bool:
     """Wait until a driver has acknowledged something new; False where it has ended instead."""
+    log, size = store.folder / "log.jsonl", -1
     while driver.poll() is None:
-        if acknowledged(store) - known:
+        now = log.stat().st_size if log.exists() else -1
+        if now != size and acknowledged(store) - known:
             return True
+        size = now
         time.sleep(0.01)
     return False
 

@@ -184,7 +184,7 @@ def _work(pipe: Connection, task: Task) -> None:
     """The life of a worker; a pipe that breaks says that the driver has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         pipe.send(("ready", None))
         while _served(pipe, task):
             pass
@@ -195,7 +195,7 @@ def _served(pipe: Connection, task: Task) -> bool:
     units, lost, closely = pipe.recv()
     try:
         written = perform(task, units, lost, _teller(pipe) if closely else None)
-    except BrokenPipeError:
+    except ConnectionError:
         raise
     except Exception as error:
         pipe.send(("failed", told(error)))
