@@ -27,6 +27,9 @@ __all__ = ["rank", "rows"]
 
 _HALF = 0.5
 _ROUNDING = 1e-9
+_DIGITS = 12
+"""Shares that differ by less are the same: sums of them differ by the order of their terms."""
+
 _TIER: Mapping[Flips, int] = {"certain": 0, "jointly": 0, "likely": 1, "no": 2, "open": 2}
 
 
@@ -89,7 +92,7 @@ def rank(steps: Sequence[StepBlame]) -> tuple[str, ...]:
     def key(pair: tuple[int, StepBlame]) -> tuple[int, int, float, int]:
         index, row = pair
         act = 0 if row.part == "call" or (row.part == "reply" and row.made is None) else 1 if row.part == "reply" else 2
-        return _TIER[row.flips], act, -_size(row), index
+        return _TIER[row.flips], act, -round(_size(row), _DIGITS), index
 
     blamed = [(index, row) for index, row in enumerate(steps) if _blamed(row)]
     return tuple(dict.fromkeys(row.site for _, row in sorted(blamed, key=key)))

@@ -26,6 +26,7 @@ def test_there_are_blocks_to_run():
     assert len(BLOCKS) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_pages_print_what_is_shown(page):
     """The blocks of a page follow each other in one program."""

@@ -37,7 +37,13 @@ OPTIONS = {
     "serve-model": ("--model", "--port"),
     "verify": ("--workers", "--keep-going", "--json"),
     "corpus": ("--steps", "--json"),
-    "bench": ("credit", "whowhen", "trail", "swaps", "routing", "sequences", "worlds"),
+    "batch": ("--questions", "--units", "--out", "--executor", "--chunk", "--workers", "--json"),
+    "simulate": (
+        *("--world", "--set", "--swap", "--outage", "--follow", "--load", "--sweep", "--quality", "--arrivals"),
+        *("--price", "--replications", "--csv", "--save-world", "--json", "--html"),
+    ),
+    "scenario": ("--list", "--data", "--seed", "--json", "--html", "--svg"),
+    "bench": ("estimators", "credit", "whowhen", "trail", "swaps", "routing", "sequences", "worlds"),
     "data": ("get", "list"),
 }
 

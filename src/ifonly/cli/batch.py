@@ -24,7 +24,8 @@ app = typer.Typer(add_completion=False)
 _UNITS, _WORK = "Units", "Work"
 
 HELP = (
-    "Ask what-ifs of very many units: recorded runs, or units of a fitted or known world.\n\n"
+    "Ask what-ifs of very many units, on all processors or a cluster; an interrupted batch goes on.\n\n"
+    "Units are recorded runs, or those of a fitted or known world.\n\n"
     "ifonly batch runs/ --clean --continue hold --out batches\n\n"
     "ifonly batch --world credit-commit --units 1000000 --at check/0 --model big\n\n"
     "Rows go to Parquet files in a folder named by the digest of the job. The same command again goes on where an "

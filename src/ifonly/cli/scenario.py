@@ -17,7 +17,7 @@ from ifonly.scm.errors import Refusal
 app = typer.Typer(add_completion=False)
 
 HELP = (
-    "Answer a practitioner's question, beside what a naive analysis would say.\n\n"
+    "Answer a practitioner's question on a world whose truth is known, and on real data.\n\n"
     "ifonly scenario --list\n\n"
     "ifonly scenario rescue --html rescue.html\n\n"
     "Every question has a world whose truth is known; some have real data too, which --data names."
