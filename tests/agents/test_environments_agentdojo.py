@@ -13,6 +13,7 @@ from ifonly.agents.errors import ToolEnvironmentError
 from ifonly.agents.records import AssistantMessage, EnvironmentRef, Message, ToolCall, ToolResult, UserMessage
 
 SUITES = ("banking", "slack", "travel", "workspace")
+MOST = (*SUITES[:-1], pytest.param("workspace", marks=pytest.mark.slow))
 installed = pytest.mark.skipif(
     importlib.util.find_spec("agentdojo") is None, reason="agentdojo is not installed: pip install 'ifonly[agentdojo]'"
 )
@@ -63,7 +64,7 @@ def test_unknown_names_are_refused_with_the_nearest(asked: EnvironmentRef, near:
 
 
 @installed
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", MOST)
 def test_the_first_state_is_the_one_the_package_makes(suite: str) -> None:
     theirs = package("task_suite.load_suites").get_suite("v1", suite)
     template = suite_of("v1", suite).template(with_typo=False)
@@ -222,7 +223,7 @@ def test_tools_carry_their_schema(suite: str) -> None:
 
 
 @installed
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", MOST)
 def test_the_authors_own_solutions_score(suite: str) -> None:
     theirs = package("task_suite.load_suites").get_suite("v1", suite)
     missed = []

@@ -462,6 +462,7 @@ def lost_after_kills(folder, kills, seed=0):
     return lost, acknowledged
 
 
+@pytest.mark.slow
 def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path):
     lost, acknowledged = lost_after_kills(tmp_path, 6)
     assert lost == 0

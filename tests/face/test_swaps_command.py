@@ -40,6 +40,7 @@ def corpus(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_fitted_world_answers_what_the_corpus_leaves_open(cli, corpus):
     done = cli("whatif", "small/2", "--corpus", corpus, *SWAP, "--continue", "model", "--json")
     assert done.status == 0, done.err
@@ -52,6 +53,7 @@ def test_a_fitted_world_answers_what_the_corpus_leaves_open(cli, corpus):
     assert "fitting an item-response world to 32 runs: solved" in done.err
 
 
+@pytest.mark.slow
 def test_it_stands_beside_the_corpus_answer(cli, corpus):
     done = cli("whatif", "small/2", "--corpus", corpus, *SWAP)
     assert done.status == 4

@@ -40,6 +40,7 @@ def every_log():
     return workflow, runs, np.array(masses), digests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_the_mean_over_all_logs_is_the_value_whatever_the_coupling(every_log, coupling):
     workflow, runs, mass, digests = every_log
