@@ -117,7 +117,7 @@ def test_replay_finds_the_value_where_weighting_has_nothing_to_go_by(data, regim
     assert max(row.asked for row in rows if row.estimator.endswith("shared")) < 10
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_by_replay_cover():
     """300 logs of 60 runs of five steps, faults fitted: a right 95 % interval covers fewer than 264 times with
     probability below 1e-5 (exact binomial). Its smallness is all that makes it miss a few more.

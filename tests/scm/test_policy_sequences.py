@@ -247,7 +247,7 @@ def test_no_matching_run_is_told():
             estimator(modelled)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_of_runs_cover():
     """1,000 logs of 400 runs; a right 95 % interval fails the bound of 92 to 98 % with probability below 2e-5 (exact
     binomial), for each of five estimators; the naive mean, which estimates another policy, must fail it.
