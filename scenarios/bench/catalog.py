@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import UnknownName
@@ -11,14 +12,15 @@ from ifonly.scenarios.bench.worlds import world_contests
 from ifonly.scenarios.catalog import scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ifonly.scenarios.bench.contest import Contest
 
 __all__ = ["contests", "contests_named"]
 
 
-def contests() -> dict[str, Contest]:
+@cache
+def contests() -> Mapping[str, Contest]:
     """Every contest, in the order of the catalog; worlds that several scenarios ask of, once."""
     found = [contest for scenario in scenarios() for contest in world_contests(scenario)]
     made: dict[str, Contest] = {}

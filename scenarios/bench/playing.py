@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import cache
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,7 +48,8 @@ def play(
         journal: file that rounds are noted in, one line each, as they are done.
         told: is told the number of rounds done, and of how many.
     """
-    found = {name: _noted(journal, contest, seed) for name, contest in asked.items()}
+    noted = _noted(journal)
+    found = {name: noted.get(_key(contest, seed), {}) for name, contest in asked.items()}
     wanted = {name: range(1 if contest.exact else rounds) for name, contest in asked.items()}
     made = {name: {r: found[name][r] for r in wanted[name] if r in found[name]} for name in asked}
     pieces = [piece for name in asked for piece in _pieces(name, [r for r in wanted[name] if r not in made[name]])]
@@ -92,13 +92,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             pool.shutdown(cancel_futures=True)
 
 
-@cache
-def _catalog() -> dict[str, Contest]:
-    return contests()
-
-
 def _play(name: str, numbers: Iterable[int], seed: int) -> Rounds:
-    contest = _catalog()[name]
+    contest = contests()[name]
     return {number: contest.play(Draw(seed).key(f"{name}/{number}")) for number in numbers}
 
 
@@ -107,19 +102,18 @@ def _key(contest: Contest, seed: int) -> str:
     return digest(canonical_json([contest.name, seed, LEVEL, [entry.model_dump() for entry in contest.entries]]))
 
 
-def _noted(journal: Path | None, contest: Contest, seed: int) -> Rounds:
-    """The rounds of a contest that the journal holds; a last line that was broken off is none."""
+def _noted(journal: Path | None) -> dict[str, Rounds]:
+    """The rounds that the journal holds, by key of the contest; a last line that was broken off is none."""
+    found: dict[str, Rounds] = {}
     if journal is None or not journal.exists():
-        return {}
-    key = _key(contest, seed)
-    found: Rounds = {}
+        return found
     for line in journal.read_text(encoding="utf-8").splitlines():
         try:
             noted = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if noted["key"] == key:
-            found[noted["round"]] = tuple(Answer.model_validate(answer) for answer in noted["answers"])
+        answers = tuple(Answer.model_validate(answer) for answer in noted["answers"])
+        found.setdefault(noted["key"], {})[noted["round"]] = answers
     return found
 
 

@@ -36,7 +36,9 @@ def world_contests(scenario: Scenario) -> Iterator[Contest]:
 
 def _entries(queries: tuple[Query, ...]) -> tuple[Entry, ...]:
     return tuple(
-        Entry(query=query.name, estimator=one.name, right=one.right, why=one.why or (query.mistake * (not one.right)))
+        Entry(
+            query=query.name, estimator=one.name, right=one.right, why=one.why or ("" if one.right else query.mistake)
+        )
         for query in queries
         for one in query.estimators
     )
