@@ -7,10 +7,12 @@ through the law is what the contract test holds it to.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
+from ifonly.scenarios.known import draw
 from ifonly.scm.discrete import Threshold
 from ifonly.scm.finite import choice
 from ifonly.scm.kernel import Node, endogenous
@@ -18,7 +20,7 @@ from ifonly.scm.kernel import Node, endogenous
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ifonly.scenarios.known import Law, Values
+    from ifonly.scenarios.known import Law, Sample, Values
     from ifonly.scm.steps import World
 
 __all__ = ["Site", "Tabular"]
@@ -58,7 +60,7 @@ class Tabular:
         """(parent, child)."""
         return frozenset((parent, name) for name, site in self.sites.items() for parent in site.parents)
 
-    @property
+    @cached_property
     def program(self) -> World:
         """The world as a program of `endogenous` sites."""
         mechanisms = {
@@ -72,6 +74,10 @@ class Tabular:
                 made[name] = endogenous(name, mechanisms[name], *(made[parent] for parent in site.parents))
 
         return run
+
+    def sample(self, n: int, seed: int) -> Sample:
+        """Draw units of the program: see `draw`."""
+        return draw(self.program, n, seed)
 
     def law(self) -> Law:
         """The joint law of all sites."""

@@ -19,10 +19,7 @@ from ifonly.scm.kernel import endogenous
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ifonly.scenarios.known import Respond, Unit, Values
+    from ifonly.scenarios.known import Respond, Sample, Unit, Values
     from ifonly.scm.kernel import Node
 
 __all__ = ["EVEN", "Step", "Steps"]
@@ -91,16 +88,8 @@ class Steps:
             mechanism: Finite[Any] = Finite(step.of, tuple(cells), tuple(cells.values()), "threshold")
             made[step.site] = endogenous(step.site, mechanism, *(made[parent] for parent in step.parents))
 
-    def sample(self, n: int, seed: int) -> dict[str, NDArray[np.float64]]:
-        """Draw units from the program.
-
-        Args:
-            n: how many.
-            seed: of the noise.
-
-        Returns:
-            Values by site, each of shape (n,).
-        """
+    def sample(self, n: int, seed: int) -> Sample:
+        """Draw units of the program: see `draw`."""
         return draw(self.world, n, seed)
 
     @cached_property

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from ifonly.scenarios.evaluation.pandalm import PANDALM
 from ifonly.scenarios.evaluation.sampled import BY, estimator_of, human_error, judged_of, label_odds, mean_of_values
-from ifonly.scenarios.known import Estimator, KnownWorld, Query, draw, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, Query, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Figures, Study
 from ifonly.scenarios.tabular import Site, Tabular
@@ -119,7 +119,7 @@ def _win_rate() -> Query:
                 why="the judge's verdicts taken for the humans'",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
     )
 
@@ -146,7 +146,7 @@ def _effect() -> Query:
             ),
             Estimator("naive", _judges_difference, right=False, why="the judge's own difference"),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
         span=(-1.0, 1.0),
     )
@@ -176,7 +176,7 @@ def _leaning() -> Query:
             ),
             Estimator("naive", _judges_difference, right=False, why="the whole difference taken for bias"),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
         span=(-1.0, 1.0),
     )
@@ -222,14 +222,10 @@ def _agreement() -> Query:
                 why="plain kappa: agreement that both have from style counted, too",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
         span=(-1.0, 1.0),
     )
-
-
-def _sample(n: int, seed: int) -> Sample:
-    return draw(_WORLD.world, n, seed)
 
 
 _WORLD: Final = KnownWorld(

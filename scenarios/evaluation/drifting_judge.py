@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ifonly.scenarios.evaluation.sampled import BY, estimator_of, judged_of, label_odds, mean_of_values, share_decision
-from ifonly.scenarios.known import Estimator, KnownWorld, Query, draw, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, Query, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Figures, Picture, Series, Study
 from ifonly.scenarios.tabular import Site, Tabular
@@ -126,7 +126,7 @@ def _year() -> Query:
                 why="one correction for two judges",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
     )
 
@@ -154,13 +154,9 @@ def _quarter() -> Query:
                 why="Rogan-Gladen with rates counted before the change",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
     )
-
-
-def _sample(n: int, seed: int) -> Sample:
-    return draw(_WORLD.world, n, seed)
 
 
 _WORLD: Final = KnownWorld(

@@ -17,7 +17,7 @@ import numpy as np
 
 from ifonly.scenarios.evaluation.pandalm_ranks import PANDALM_RANKS, ranks_figures
 from ifonly.scenarios.evaluation.sampled import BY, judged_of, label_odds, mean_of_values
-from ifonly.scenarios.known import Estimator, KnownWorld, Query, draw, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, Query, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scenarios.tabular import Site, Tabular
@@ -86,14 +86,10 @@ def _query(first: str, second: str) -> Query:
                 why="the judge's verdicts taken for the humans'",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
         span=(-1.0, 1.0),
     )
-
-
-def _sample(n: int, seed: int) -> Sample:
-    return draw(_WORLD.world, n, seed)
 
 
 _WORLD: Final = KnownWorld(

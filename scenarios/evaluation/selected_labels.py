@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ifonly.scenarios.evaluation.sampled import BY, estimator_of, judged_of, label_odds, mean_of_values, share_decision
-from ifonly.scenarios.known import Estimator, KnownWorld, Query, draw, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, Query, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Figures, Study
 from ifonly.scenarios.tabular import Site, Tabular
@@ -127,13 +127,9 @@ def _query() -> Query:
             Estimator("by style and verdict", _cells, why="within style and verdict labels are random"),
             *_WRONG,
         ),
-        _sample,
+        _TABLE.sample,
         BY,
     )
-
-
-def _sample(n: int, seed: int) -> Sample:
-    return draw(_WORLD.world, n, seed)
 
 
 _WORLD: Final = KnownWorld(

@@ -19,7 +19,7 @@ import numpy as np
 
 from ifonly.scenarios.evaluation.routellm import ROUTELLM
 from ifonly.scenarios.evaluation.sampled import BY, judged_of, label_odds, mean_of_values
-from ifonly.scenarios.known import Estimator, KnownWorld, Query, draw, sampled_query
+from ifonly.scenarios.known import Estimator, KnownWorld, Query, sampled_query
 from ifonly.scenarios.scenario import Scenario, asked_of
 from ifonly.scenarios.study import Study
 from ifonly.scenarios.tabular import Site, Tabular
@@ -92,7 +92,7 @@ def _level() -> Query:
                 why="the small model's score taken for the large one's",
             ),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
     )
 
@@ -119,14 +119,10 @@ def _better() -> Query:
             ),
             Estimator("naive", _failed, right=False, why="how often it is right where the small one failed"),
         ),
-        _sample,
+        _TABLE.sample,
         BY,
         span=(-1.0, 1.0),
     )
-
-
-def _sample(n: int, seed: int) -> Sample:
-    return draw(_WORLD.world, n, seed)
 
 
 _WORLD: Final = KnownWorld(
