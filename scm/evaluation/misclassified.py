@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson
+from ifonly.scm.shares import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -47,11 +47,11 @@ class Rates:
 
     def sensitivity(self, level: float = 0.95) -> Estimate:
         """P(judge yes | human yes), with its exact interval (Clopper and Pearson 1934)."""
-        return _share(self.hits, self.positives, level)
+        return share_of(self.hits, self.positives, "observed", level)
 
     def specificity(self, level: float = 0.95) -> Estimate:
         """P(judge no | human no), with its exact interval."""
-        return _share(self.rejections, self.negatives, level)
+        return share_of(self.rejections, self.negatives, "observed", level)
 
 
 def rates(judged: Judged) -> Rates:
@@ -176,19 +176,6 @@ def _corrected(share: float, items: int, known: Rates, level: float) -> tuple[fl
     middle = p + 2 * z * z * (p * of_se - (1 - p) * of_sp)
     low, high = (float(np.clip(middle + side * z * error, 0.0, 1.0)) for side in (-1, 1))
     return value, low, high
-
-
-def _share(successes: int, trials: int, level: float) -> Estimate:
-    low, high = clopper_pearson(successes, trials, level)
-    return Estimate(
-        value=successes / trials,
-        low=low,
-        high=high,
-        level=level,
-        effective=float(trials),
-        rung="observed",
-        identified="point",
-    )
 
 
 def _rows(judged: Judged, strata: Sequence[Hashable]) -> dict[Hashable, Ints]:

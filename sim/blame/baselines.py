@@ -6,14 +6,14 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from ifonly.agents.records import InputStep, ModelStep
-from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson
+from ifonly.scm.shares import share_of
 from ifonly.sim.blame.answers import Baselines
 
 if TYPE_CHECKING:
     from ifonly.agents.corpus import Corpus
     from ifonly.agents.records import Trajectory
     from ifonly.agents.rerun import Rerun
+    from ifonly.scm.estimate import Estimate
     from ifonly.sim.blame.failure import Failure
 
 __all__ = ["baselines"]
@@ -55,18 +55,7 @@ def _luck(
     known = [verdict for verdict in verdicts if verdict is not None]
     if not known:
         return None, "the corpus holds no other run of this model and task from the same state"
-    good, size = known.count(False), float(len(known))
-    low, high = clopper_pearson(good, size, level)
-    value = good / size
-    return Estimate(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        level=level,
-        effective=size,
-        rung="interventional",
-        identified="point",
-    ), None
+    return share_of(known.count(False), len(known), "interventional", level), None
 
 
 def _repeats(other: Trajectory, run: Trajectory, rerun: Rerun) -> bool:

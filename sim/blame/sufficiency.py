@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from ifonly.agents.canonical import canonical_json
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.records import AssistantMessage, ToolStep, tool_message
-from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson
+from ifonly.scm.shares import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ifonly.agents.records import Message, ToolCall, Trajectory
+    from ifonly.scm.estimate import Estimate
     from ifonly.sim.blame.failure import Failure
     from ifonly.sim.blame.held import HeldRun
 
@@ -68,17 +68,7 @@ class GoodWorlds:
         known = [verdict for verdict in verdicts if verdict is not None]
         if len(known) < len(verdicts) or not known:
             return None, "what the call would have done in a good run is not settled"
-        value, size = sum(known) / len(known), float(len(known))
-        low, high = clopper_pearson(sum(known), size, level)
-        return Estimate(
-            value=value,
-            low=min(low, value),
-            high=max(high, value),
-            level=level,
-            effective=size,
-            rung="counterfactual",
-            identified="point",
-        ), None
+        return share_of(sum(known), len(known), "counterfactual", level), None
 
     def _fails(self, run: Trajectory, call: ToolCall | None, before: int) -> bool | None:
         """Whether a run, with a call more, fails here; None where that is not settled."""

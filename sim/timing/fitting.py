@@ -13,8 +13,7 @@ from ifonly.scm.draw import Draw
 from ifonly.scm.durations import Constant, Duration
 from ifonly.scm.durations.fits import Chosen, choose_law
 from ifonly.scm.durations.regression import robust_parts
-from ifonly.scm.estimate import Estimate
-from ifonly.scm.intervals import clopper_pearson
+from ifonly.scm.shares import share_of
 from ifonly.sim.services.service import Failure, FailureKind, Latency, Price, Service
 from ifonly.sim.timing.answers import FailureRate, ServiceFit
 
@@ -170,17 +169,8 @@ def _failures(calls: Sequence[RecordedCall], draw: Draw) -> list[FailureRate]:
     kinds: tuple[FailureKind, ...] = get_args(FailureKind)
     for kind in kinds:
         failed = [call for call in calls if call.failure == kind]
-        low, high = clopper_pearson(len(failed), len(calls), _LEVEL)
         seconds = [max(call.seconds, SHORTEST) for call in failed if call.seconds is not None]
-        rate = Estimate(
-            value=len(failed) / len(calls),
-            low=low,
-            high=high,
-            level=_LEVEL,
-            effective=len(calls),
-            rung="observed",
-            identified="point",
-        )
+        rate = share_of(len(failed), len(calls), "observed", _LEVEL)
         law = choose_law(seconds, draw) if seconds else None
         rates.append(FailureRate(kind=kind, count=len(failed), rate=rate, seconds=law))
     return rates
