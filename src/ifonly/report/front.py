@@ -1,4 +1,4 @@
-"""The picture of a sweep: latency against cost, and which settings are dominated."""
+"""The picture of a front: one quantity against cost, a dot with its interval a choice, dominated ones faint."""
 
 from __future__ import annotations
 
@@ -6,22 +6,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ifonly.report.charts import Scale
-from ifonly.views.scores import estimate_text, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ifonly.sim.simulate.answers import SweepPoint
+    from ifonly.scm.estimate import Estimate
 
-__all__ = ["Front", "front"]
+__all__ = ["Choice", "Front", "front"]
 
 _WIDTH, _HEIGHT, _LEFT, _BELOW = 640.0, 320.0, 64.0, 36.0
-_UP, _ACROSS = "latency p90", "cost"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice: a policy, or a setting of services.
+
+    Args:
+        name: what the reader is told of it.
+        cost: what it costs.
+        value: what is gained by it, with its interval.
+        dominated: whether another choice is at least as good in all, and better in one.
+        single: whether it is to be drawn as one of the choices that there were from the start.
+    """
+
+    name: str
+    cost: float
+    value: Estimate
+    dominated: bool
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Dot:
-    """A setting in the picture's units, with the ends of the interval of its latency."""
+    """A choice in the picture's units, with the ends of its interval."""
 
     name: str
     x: float
@@ -29,54 +46,56 @@ class _Dot:
     top: float
     bottom: float
     dominated: bool
+    single: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Settings as dots.
+    """Choices as dots.
 
     Args:
         width: of the picture.
         height: of the picture.
         left: where the horizontal axis starts.
         bottom: where the vertical axis starts.
-        dots: the settings whose latency is known.
+        across: label of the horizontal axis.
+        dots: the choices.
         x: places and labels of costs.
-        y: places and labels of latencies.
+        y: places and labels of values.
     """
 
     width: float
     height: float
     left: float
     bottom: float
+    across: str
     dots: tuple[_Dot, ...]
     x: tuple[tuple[float, str], ...]
     y: tuple[tuple[float, str], ...]
 
 
-def front(points: Sequence[SweepPoint]) -> Front | None:
-    """The picture; None where fewer than two settings have runs that do not fail, and a known cost."""
-    known = [point for point in points if _UP in point.metrics and _ACROSS in point.metrics]
-    if len(known) < 2:  # noqa: PLR2004 -- one dot is no picture
+def front(choices: Sequence[Choice], across: str) -> Front | None:
+    """The picture; None for fewer than two choices.
+
+    Args:
+        choices: what is to be drawn.
+        across: what cost is, in words.
+    """
+    if len(choices) < 2:  # noqa: PLR2004 -- one dot is no picture
         return None
     bottom = _HEIGHT - _BELOW
-    across = Scale.over([point.metrics[_ACROSS].value or 0.0 for point in known], _LEFT, _WIDTH)
-    up = Scale.over([end for point in known for end in (point.metrics[_UP].low, point.metrics[_UP].high)], bottom, 0.0)
+    right = Scale.over([one.cost for one in choices], _LEFT, _WIDTH)
+    up = Scale.over([end for one in choices for end in (one.value.low, one.value.high)], bottom, 0.0)
     dots = tuple(
         _Dot(
-            name=_name(point),
-            x=across(point.metrics[_ACROSS].value or 0.0),
-            y=up(point.metrics[_UP].value or 0.0),
-            top=up(point.metrics[_UP].high),
-            bottom=up(point.metrics[_UP].low),
-            dominated=point.dominated,
+            name=one.name,
+            x=right(one.cost),
+            y=up(one.value.value or 0.0),
+            top=up(one.value.high),
+            bottom=up(one.value.low),
+            dominated=one.dominated,
+            single=one.single,
         )
-        for point in known
+        for one in choices
     )
-    return Front(_WIDTH, _HEIGHT, _LEFT, bottom, dots, across.ticks, up.ticks)
-
-
-def _name(point: SweepPoint) -> str:
-    setting = ", ".join(f"{place} = {value}" for place, value in point.setting.items())
-    told = f"{setting}: p90 {estimate_text(point.metrics[_UP])} s, $ {estimate_text(point.metrics[_ACROSS])}"
-    return told if point.quality is None else f"{told}, quality {number(point.quality)}"
+    return Front(_WIDTH, _HEIGHT, _LEFT, bottom, across, dots, right.ticks, up.ticks)

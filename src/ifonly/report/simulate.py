@@ -6,23 +6,27 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from ifonly.report.front import front
+from ifonly.report.front import Choice, Front, front
 from ifonly.report.gantt import WIDTH, pictures
 from ifonly.report.pages import write_page
 from ifonly.report.rendering import render_page
+from ifonly.views.scores import estimate_text, number
 from ifonly.views.simulate import simulate_view
 from ifonly.views.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ifonly.sim.simulate import SimulateAnswer
+    from ifonly.sim.simulate.answers import SweepPoint
 
 __all__ = ["simulate_page", "spans_csv", "write_simulate"]
 
 _COLUMNS = (
     "run", "site", "world", "service", "attempt", "hedge", "queued", "started", "ended", "status", "cost",
 )  # fmt: skip
+_LATENCY, _COST = "latency p90", "cost"
 
 
 def simulate_page(answer: SimulateAnswer, command: str) -> str:
@@ -37,7 +41,7 @@ def simulate_page(answer: SimulateAnswer, command: str) -> str:
         ("report.css", "policy.css", "simulate.css"),
         view=simulate_view(answer),
         pictures=pictures(answer),
-        front=front(answer.sweep),
+        drawn=_front(answer.sweep),
         width=WIDTH,
         replications=answer.replications,
         command=command,
@@ -69,3 +73,19 @@ def spans_csv(answer: SimulateAnswer) -> str:
                 )
                 rows.writerow((visible(step.run), visible(step.site), world, *told))
     return file.getvalue()
+
+
+def _front(points: Sequence[SweepPoint]) -> Front | None:
+    """Latency against cost, of the settings under which runs do not all fail and whose cost is known."""
+    known = [point for point in points if _LATENCY in point.metrics and _COST in point.metrics]
+    choices = [
+        Choice(_told(point), point.metrics[_COST].value or 0.0, point.metrics[_LATENCY], point.dominated)
+        for point in known
+    ]
+    return front(choices, "cost of all ($)")
+
+
+def _told(point: SweepPoint) -> str:
+    setting = ", ".join(f"{place} = {value}" for place, value in point.setting.items())
+    told = f"{setting}: p90 {estimate_text(point.metrics[_LATENCY])} s, $ {estimate_text(point.metrics[_COST])}"
+    return told if point.quality is None else f"{told}, quality {number(point.quality)}"
