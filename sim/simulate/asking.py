@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ifonly.sim.services.arrivals import Bursts, ClosedLoop, Poisson
 from ifonly.sim.simulate.answers import AttemptSpan, Change, RunChange, SimulateAnswer, StepSpans
 from ifonly.sim.simulate.applying import changed
@@ -92,7 +94,7 @@ def answer(
         runs=tuple(_runs(replayed, fitted.traffic, numbers)),
         spans=tuple(_spans(replayed.timelines, fitted.traffic)),
         traffic=fitted.report,
-        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer)),
+        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer, replayed.drawn)),
     )
 
 
@@ -135,7 +137,10 @@ def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Change]:
         if done:
             fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
     names = dict.fromkeys(name for one in (*others, *facts) for name in one)
-    return {name: numbers.change([one.get(name) for one in facts], [one.get(name) for one in others]) for name in names}
+    return {
+        name: numbers.change(name, [one.get(name) for one in facts], [one.get(name) for one in others])
+        for name in names
+    }
 
 
 def _runs(replayed: Replayed, traffic: Traffic, numbers: Numbers) -> Iterable[RunChange]:
@@ -145,10 +150,10 @@ def _runs(replayed: Replayed, traffic: Traffic, numbers: Numbers) -> Iterable[Ru
         yield RunChange(
             run=run.id,
             task=run.task,
-            seconds=numbers.change([one.seconds for one in facts], [one.seconds for one in others]),
-            cost=numbers.change([one.cost for one in facts], [one.cost for one in others]),
+            seconds=numbers.change("seconds", [one.seconds for one in facts], [one.seconds for one in others]),
+            cost=numbers.change("cost", [one.cost for one in facts], [one.cost for one in others]),
             failed=numbers.change(
-                [float(bool(one.failed)) for one in facts], [float(bool(one.failed)) for one in others]
+                "failed", [float(bool(one.failed)) for one in facts], [float(bool(one.failed)) for one in others]
             ),
         )
 
@@ -188,23 +193,45 @@ def _by_step(timeline: Timeline) -> Mapping[tuple[str, str], tuple[AttemptSpan, 
     }
 
 
-def _assumes(fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer) -> list[str]:
+def _assumes(
+    fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer, drawn: Sequence[str]
+) -> list[str]:  # fmt: skip
     lines = ["latencies are those of runs that do not fail, which may be others in the other world"] if edits else []
     lines.append(f"arrivals: {arrivals_text(replayer.arrivals)}")
     if edits:
         lines.append("agents do the same steps in both worlds: what another model would have said is not simulated")
-    if any(isinstance(edit, Swap) and edit.tokens == "kept" for edit in edits):
-        lines.append("a service that answers instead of another reads and writes as many tokens as were recorded")
+    lines += [_kept(edit, fitted) for edit in edits if isinstance(edit, Swap) and edit.tokens == "kept"]
     if any(isinstance(edit, Swap) and edit.tokens == "ranked" for edit in edits):
         lines.append("replies of a service asked instead have the rank of the recorded ones in its own law of tokens")
     touched = {edit.to for edit in edits if isinstance(edit, Swap)}
     touched |= {arm for edit in edits if isinstance(edit, Follow) for arm in edit.rule.rule.arms}
     lines += [_law(fitted, name) for name in sorted(touched)]
     if any(service.failures for service in replayer.traffic.world.services.values()):
-        lines.append("failures come to calls independently, as often as they were recorded")
+        lines.append(
+            "failures come to calls independently, as often as they were recorded, whatever the load: only limits, "
+            "queues and timeouts make them depend on it"
+        )
     if replayer.drawn_in_fact:
         lines.append("what no record tells is drawn in both worlds alike: " + "; ".join(replayer.drawn_in_fact))
+    if drawn:
+        lines.append(
+            "intervals are those of means over what is drawn, for this traffic: laws and shares of failures are taken "
+            "as fitted, and how well so many calls tell them is not in the intervals"
+        )
     return lines
+
+
+def _kept(swap: Swap, fitted: FittedTraffic) -> str:
+    """What a swap assumes of tokens, and how far the replies of the two services differ in the record."""
+    line = "a service that answers instead of another reads and writes as many tokens as were recorded"
+    replies = [fitted.traffic.replies.get(name) for name in (swap.service, swap.to)]
+    before, after = (None if law is None else float(law.quantile(np.asarray(0.5))) for law in replies)
+    if before is None or after is None:
+        return line
+    return (
+        f"{line} (in the median {before:,.0f} a reply of {swap.service}; {swap.to} wrote {after:,.0f} where it was "
+        "asked: --swap-tokens ranked)"
+    )
 
 
 def _law(fitted: FittedTraffic, name: str) -> str:
