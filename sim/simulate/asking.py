@@ -213,7 +213,7 @@ def _assumes(
         )
     if replayer.drawn_in_fact:
         lines.append("what no record tells is drawn in both worlds alike: " + "; ".join(replayer.drawn_in_fact))
-    if drawn:
+    if drawn or touched:
         lines.append(
             "intervals are those of means over what is drawn, for this traffic: laws and shares of failures are taken "
             "as fitted, and how well so many calls tell them is not in the intervals"
@@ -230,7 +230,7 @@ def _kept(swap: Swap, fitted: FittedTraffic) -> str:
         return line
     return (
         f"{line} (in the median {before:,.0f} a reply of {swap.service}; {swap.to} wrote {after:,.0f} where it was "
-        "asked: --swap-tokens ranked)"
+        "asked; if that is its style, and not other tasks: --swap-tokens ranked)"
     )
 
 

@@ -130,6 +130,11 @@ def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: 
         "noise: the recorded one of each call, kept in its rank where another law takes its place (comonotone "
         "coupling, which no data can test)",
     ]
+    if clocks - {"none"}:
+        lines.append(
+            "recorded seconds count as service: a queue of the provider's that they hold is not told apart from it, "
+            "and no change takes it away"
+        )
     if "spans" in clocks:
         lines += [
             "a call waits for all that ended before it started, except what ran beside the calls that it reads",

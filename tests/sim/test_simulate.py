@@ -358,8 +358,8 @@ def test_a_swap_says_how_long_replies_were_and_draws_say_what_intervals_leave_ou
     ]
     swap = Swap(service="large", to="small")
     told = " ".join(ask(fit_traffic(runs, WORLD), swap).assumes)
-    assert "(in the median 346 a reply of large; small wrote 50 where it was asked: --swap-tokens ranked)" in told
-    assert "taken as fitted" not in told
+    assert "(in the median 346 a reply of large; small wrote 50 where it was asked; if that is its style" in told
+    assert "taken as fitted" in told
     failing = Put(at="service.small.failures", value=[{"kind": "timeout", "probability": 0.5}])
     assert "laws and shares of failures are taken as fitted" in " ".join(ask(fit_traffic(runs, WORLD), failing).assumes)
 

@@ -20,6 +20,7 @@ from ifonly.scm.errors import NotApplicable
 from ifonly.sim.services.service import Price
 from ifonly.sim.simulate import Replayer, SimulateAnswer, answer, read_world, sweep, world_text
 from ifonly.sim.simulate.answers import SweepPoint
+from ifonly.sim.simulate.whole import usual_arrivals
 from ifonly.sim.timing import fit_traffic
 
 app = typer.Typer(add_completion=False)
@@ -112,8 +113,9 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
         fitted = fit_traffic(runs, declared, others, prices=partial(_price, prices), seed=seed, progress=told)
     if save_world is not None:
         _write(save_world, world_text(fitted.traffic.world, save_world))
-    came = parse_arrivals(arrivals, recorded=fitted.traffic.origin is not None)
-    replayer = Replayer(fitted.traffic, came, replications, seed)
+    traffic = fitted.traffic
+    came = parse_arrivals(arrivals, recorded=traffic.origin is not None) if arrivals else usual_arrivals(traffic)
+    replayer = Replayer(traffic, came, replications, seed)
     try:
         points = _sweep(partial(sweep, fitted, edits, sweeps, replayer, runs=runs, quality=qualities, level=level))
         with bar("simulating", unit="replications") as told:

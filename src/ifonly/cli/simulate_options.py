@@ -53,18 +53,16 @@ def parse_edits(
     return edits
 
 
-def parse_arrivals(text: str | None, *, recorded: bool) -> Arrivals:
+def parse_arrivals(text: str, *, recorded: bool) -> Arrivals:
     """Arrivals from ``recorded``, ``poisson:RATE``, ``burst:RATE,RATE,SECONDS,SECONDS`` or ``closed:USERS``.
 
     Args:
-        text: as typed; None: recorded ones, where the runs tell when they began, else one run after another.
-        recorded: whether they do.
+        text: as typed.
+        recorded: whether the runs tell when they began.
 
     Raises:
         ActionError: it is none of these, or the runs do not tell when they began.
     """
-    if text is None:
-        return Recorded() if recorded else ClosedLoop(users=1)
     kind, _, rest = text.partition(":")
     try:
         match kind:
