@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
     from ifonly.scm.durations import Duration
-    from ifonly.sim.services.service import Latency, Service
+    from ifonly.sim.services.service import Service
     from ifonly.sim.services.world import World
     from ifonly.sim.timing.recorded import RecordedCall, RecordedRun
 
-__all__ = ["Traffic", "expected_seconds"]
-
-
-def expected_seconds(latency: Latency, input_tokens: int, output_tokens: int) -> float:
-    """Seconds of a call at noise 1."""
-    return latency.base + latency.per_input_token * input_tokens + latency.per_output_token * output_tokens
+__all__ = ["Traffic"]
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,7 @@ class Traffic:
         return run.seconds / total if total > 0.0 else None
 
     def _expected(self, call: RecordedCall) -> float:
-        latency = self._service(call).latency
-        return expected_seconds(latency, call.input_tokens, call.output_tokens or 0)
+        return self._service(call).latency.expected(call.input_tokens, call.output_tokens or 0)
 
     def _service(self, call: RecordedCall) -> Service:
         if call.service not in self.world.services:

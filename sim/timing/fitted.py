@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedTraffic", "fit_traffic"]
 
+_SURPRISING = 0.01
 _WITHOUT_CALLS, _WITHOUT_TIMES = "without calls", "without times"
 
 
@@ -160,6 +161,7 @@ def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: 
             f"tokens that a record does not tell are counted from characters: as in the run's other prompts, or "
             f"{CHARACTERS_A_TOKEN:g} a token"
         )
+    lines += [line for one in told if (line := _incident(one)) is not None]
     few = [one.service for one in told if one.noise is not None and one.noise.count == 1]
     if few:
         lines.append(f"services called once take that one call's noise for certain: {', '.join(few)}")
@@ -168,3 +170,14 @@ def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: 
             f"costs that take the price of these models are not known (--price tells it): {', '.join(unpriced)}"
         )
     return lines
+
+
+def _incident(told: ServiceFit) -> str | None:
+    """What a service whose slowest calls came together says of attempts that were not recorded."""
+    found = told.together
+    if found is None or found.p_value > _SURPRISING:
+        return None
+    return (
+        f"a retry or hedge at {told.service} has luck of its own, yet {found.close} of its {found.slow} slowest calls "
+        f"began within {found.window:.3g} seconds (p = {found.p_value:.3g}): in an incident it would have shared theirs"
+    )

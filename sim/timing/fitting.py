@@ -16,12 +16,14 @@ from ifonly.scm.durations.regression import robust_parts
 from ifonly.scm.shares import share_of
 from ifonly.sim.services.service import Failure, FailureKind, Latency, Price, Service
 from ifonly.sim.timing.answers import FailureRate, ServiceFit
+from ifonly.sim.timing.together import slowest_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from ifonly.sim.timing.answers import Together
     from ifonly.sim.timing.recorded import RecordedCall, RecordedRun
 
 __all__ = ["SHORTEST", "Fitted", "fit_services"]
@@ -111,6 +113,7 @@ def _fit(name: str, calls: Sequence[RecordedCall], whole: Sequence[RecordedRun],
             failures=failures,
             answered=sum(call.answered for call in calls),
             retried=sum(call.again for call in calls),
+            together=_together(timed, latency, draw),
         ),
     )
 
@@ -144,6 +147,15 @@ def _tool(timed: Sequence[RecordedCall], draw: Draw) -> tuple[Latency, Chosen | 
         return Latency(base=0.0), None
     noise = choose_law([max(call.seconds or 0.0, SHORTEST) for call in timed], draw)
     return Latency(base=1.0, noise=noise.law), noise
+
+
+def _together(timed: Sequence[RecordedCall], latency: Latency, draw: Draw) -> Together | None:
+    """Whether the slowest of the calls came together, beyond what their tokens make of them."""
+    placed = [(call.started, call) for call in timed if call.started is not None]
+    starts = np.array([started for started, _ in placed])
+    seconds = np.array([call.seconds for _, call in placed], dtype=float)
+    expected = np.array([latency.expected(one.input_tokens, one.output_tokens or 0) for _, one in placed])
+    return slowest_together(starts, seconds, seconds / np.maximum(expected, SHORTEST), draw)
 
 
 def _price(calls: Sequence[RecordedCall], *, model: bool) -> Price:

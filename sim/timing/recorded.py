@@ -43,6 +43,7 @@ class RecordedCall:
         after: sites of the calls that it waited for.
         lag: seconds from then until it was made.
         seconds: that it took by itself; None where the record does not say.
+        started: seconds since the epoch at which it was made; None where the record does not say.
         input_tokens: of the prompt, told by the provider or counted from characters.
         output_tokens: of the reply; None of a failed call, whose reply did not come.
         counted: whether tokens were counted from characters.
@@ -63,6 +64,7 @@ class RecordedCall:
     after: tuple[str, ...]
     lag: float
     seconds: float | None
+    started: float | None = None
     input_tokens: int = 0
     output_tokens: int | None = 0
     counted: bool = False
@@ -179,6 +181,7 @@ def _calls(run: Trajectory, found: Sequence[Placed], *, told: bool) -> list[Reco
                 after=one.after,
                 lag=one.lag,
                 seconds=one.seconds if told else None,
+                started=step.started,
                 input_tokens=asked[step.site],
                 output_tokens=usage.output_tokens if usage else None if kind else rate(characters(step, reply=True)),
                 counted=usage is None,
@@ -203,6 +206,7 @@ def _tool(one: Placed, step: ToolStep, *, told: bool) -> RecordedCall:
         after=one.after,
         lag=one.lag,
         seconds=one.seconds if told else None,
+        started=step.started,
         cost=step.cost,
         failure=kind,
         answered=step.result.error is not None and kind is None,
