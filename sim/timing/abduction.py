@@ -79,7 +79,6 @@ class Traffic:
             arrival=0.0 if run.started is None or self.origin is None else run.started - self.origin,
             calls=tuple(self._call(run, call, multiplier, draw) for call in run.calls),
             tail=run.tail,
-            cluster=run.task,
         )
 
     def _multiplier(self, run: RecordedRun) -> float | None:

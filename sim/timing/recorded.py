@@ -55,7 +55,6 @@ class RecordedCall:
         answered: whether it was answered with an error (of a tool, to its arguments).
         again: whether it asks what the failed call before it asked: a retry by the agent.
         inner: the calls that ran inside it.
-        rest: seconds from the last of their ends to its own.
     """
 
     site: str
@@ -76,7 +75,6 @@ class RecordedCall:
     answered: bool = False
     again: bool = False
     inner: tuple[str, ...] = ()
-    rest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,6 @@ class RecordedRun:
         tail: seconds from the end of the last call until the run ended.
         seconds: of the whole run; None where the record does not say.
         untimed: steps without a time of their own in a run that has times: their time is the agent's own.
-        scores: numbers of the outcome.
     """
 
     id: str
@@ -103,7 +100,6 @@ class RecordedRun:
     tail: float
     seconds: float | None
     untimed: int
-    scores: dict[str, float]
 
 
 def recorded_run(run: Trajectory) -> RecordedRun:
@@ -132,7 +128,6 @@ def recorded_run(run: Trajectory) -> RecordedRun:
         tail=max(0.0, (run.seconds or 0.0) - last) if timed else 0.0,
         seconds=max(run.seconds or 0.0, last) if timed else run.seconds,
         untimed=len(steps) - len(found),
-        scores={name: float(score) for name, score in run.outcome.scores.items()},
     )
 
 
@@ -191,7 +186,6 @@ def _calls(run: Trajectory, found: Sequence[Placed], *, told: bool) -> list[Reco
                 failure=kind,
                 again=before is not None and before.request == step.request,
                 inner=one.inner,
-                rest=one.rest,
             )
         )
     return calls
@@ -211,5 +205,4 @@ def _tool(one: Placed, step: ToolStep, *, told: bool) -> RecordedCall:
         failure=kind,
         answered=step.result.error is not None and kind is None,
         inner=one.inner,
-        rest=one.rest,
     )

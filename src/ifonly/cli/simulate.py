@@ -28,12 +28,12 @@ app = typer.Typer(add_completion=False)
 HELP = (
     "Say what would have become of time, cost and load, had services been otherwise.\n\n"
     "ifonly simulate runs/ --swap o3-mini=gpt-4o-mini --html answer.html\n\n"
-    "ifonly simulate runs/ --set service.gpt-4o.concurrency=4 --set client.retry.attempts=3 --load 10\n\n"
-    "ifonly simulate runs/ --outage gpt-4o:60-120 --set 'client.fallbacks=[\"gpt-4o-mini\"]'\n\n"
+    "ifonly simulate runs/ --set service.gpt-4o.concurrency=4 --set clients.gpt-4o.retry.attempts=3 --load 10\n\n"
+    "ifonly simulate runs/ --outage gpt-4o:60-120 --set 'clients.gpt-4o.fallbacks=[\"gpt-4o-mini\"]'\n\n"
     "ifonly simulate runs/ --arrivals poisson:0.5 --sweep service.gpt-4o.concurrency=1,2,4,8 --sweep arrivals=1,2\n\n"
     "Recorded runs become traffic; the law of each service is fitted to them; every call keeps the noise that its "
     "record shows. Places for --set: service.NAME.concurrency, .queue, .requests, .tokens, .latency, .failures, "
-    ".price, .cache; client.timeout, .retry, .hedge, .fallbacks (or clients.NAME...); routes.NAME."
+    ".price, .cache; clients.NAME.timeout, .retry, .hedge, .fallbacks (client: of all services, tools too); routes.NAME."
 )
 
 

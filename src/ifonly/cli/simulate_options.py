@@ -155,7 +155,7 @@ def parse_quality(text: str | None) -> dict[str, float] | None:
 def _put(text: str) -> Put:
     place, equals, value = text.partition("=")
     if not equals or not place:
-        fix = "Write PLACE=VALUE: service.gpt-4o.concurrency=4, client.timeout=30, client.retry.attempts=3."
+        fix = "Write PLACE=VALUE: service.gpt-4o.concurrency=4, clients.gpt-4o.timeout=30, client.retry.attempts=3."
         raise ActionError(f"--set {text}", "no place with a value", fix)
     return Put(at=place.strip(), value=_json(value))
 
