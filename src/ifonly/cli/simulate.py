@@ -33,7 +33,7 @@ HELP = (
     "ifonly simulate runs/ --arrivals poisson:0.5 --sweep service.gpt-4o.concurrency=1,2,4,8 --sweep arrivals=1,2\n\n"
     "Recorded runs become traffic; the law of each service is fitted to them; every call keeps the noise that its "
     "record shows. Places for --set: service.NAME.concurrency, .queue, .requests, .tokens, .latency, .failures, "
-    ".price, .cache; clients.NAME.timeout, .retry, .hedge, .fallbacks (client: of all services, tools too); routes.NAME."
+    ".price, .cache; clients.NAME.timeout, .retry, .hedge, .fallbacks (client....: of all, tools too); routes.NAME."
 )
 
 
