@@ -49,6 +49,7 @@ def simulate(  # noqa: PLR0913 -- what the command has, by keyword
 
     The estimand: each metric of these runs in the changed world less the same in the recorded one, under the noise that
     their records show. What no record tells is drawn, in both worlds alike.
+    Long because it takes all that the command takes.
 
     Args:
         runs: recorded; the traffic.

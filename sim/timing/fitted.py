@@ -16,18 +16,59 @@ from ifonly.sim.timing.prompts import CHARACTERS_A_TOKEN
 from ifonly.sim.timing.recorded import recorded_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ifonly.agents.records import Trajectory
     from ifonly.sim.services.service import Service
     from ifonly.sim.timing.answers import ServiceFit
     from ifonly.sim.timing.fitting import Fitted
-    from ifonly.sim.timing.recorded import RecordedRun
+    from ifonly.sim.timing.recorded import Clock, RecordedCall, RecordedRun
 
 __all__ = ["FittedTraffic", "fit_traffic"]
 
 _SURPRISING = 0.01
 _WITHOUT_CALLS, _WITHOUT_TIMES = "without calls", "without times"
+
+_SERVICE = (
+    "recorded seconds count as service: a queue of the provider's that they hold is not told apart from it, and no "
+    "change takes it away"
+)
+_CLOCKS: Mapping[Clock, tuple[str, ...]] = {
+    "spans": (
+        _SERVICE,
+        "a call waits for all that ended before it started, except what ran beside the calls that it reads",
+        "an agent's own seconds between calls, and after the last, stay as recorded",
+    ),
+    "durations": (
+        _SERVICE,
+        "runs that tell durations but no starts made their calls one after another, without pause",
+    ),
+    "whole": (
+        _SERVICE,
+        "runs that tell only how long they took made their calls one after another; their time is shared over their "
+        "calls in proportion to what is expected, with one multiplier a run",
+        "in such runs tools take no time: whole durations cannot tell it from the models'",
+    ),
+}
+"""What is assumed of runs, by what their records tell of time."""
+
+_CALLS: tuple[tuple[Callable[[RecordedCall], bool], str], ...] = (
+    (
+        lambda call: bool(call.inner),
+        "a tool that makes calls itself is its own work until the first of them; what it does between and after them "
+        "counts as the agent's own seconds",
+    ),
+    (
+        lambda call: call.failure is not None and not call.fatal,
+        "a failed call that the agent put right itself stays as recorded, with what the agent did next",
+    ),
+    (
+        lambda call: call.model and call.counted,
+        "tokens that a record does not tell are counted from characters: as in the run's other prompts, or "
+        f"{CHARACTERS_A_TOKEN:g} a token",
+    ),
+)
+"""What is assumed of calls, where there are such."""
 
 
 @dataclass(frozen=True)
@@ -121,55 +162,29 @@ def _report(
         counted=sum(call.counted for run in kept for call in run.calls if call.model),
         unpriced=unpriced,
         services=told,
-        assumes=tuple(_assumes(kept, told, unpriced)),
+        assumes=tuple(dict.fromkeys(_assumes(kept, told, unpriced))),
     )
 
 
-def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: Sequence[str]) -> list[str]:
-    clocks = {run.clock for run in kept}
-    lines = [
+def _assumes(kept: Sequence[RecordedRun], told: Sequence[ServiceFit], unpriced: Sequence[str]) -> Iterator[str]:
+    yield (
         "noise: the recorded one of each call, kept in its rank where another law takes its place (comonotone "
-        "coupling, which no data can test)",
-    ]
-    if clocks - {"none"}:
-        lines.append(
-            "recorded seconds count as service: a queue of the provider's that they hold is not told apart from it, "
-            "and no change takes it away"
-        )
-    if "spans" in clocks:
-        lines += [
-            "a call waits for all that ended before it started, except what ran beside the calls that it reads",
-            "an agent's own seconds between calls, and after the last, stay as recorded",
-        ]
-    if any(call.inner for run in kept for call in run.calls):
-        lines.append(
-            "a tool that makes calls itself is its own work until the first of them; what it does between and after "
-            "them counts as the agent's own seconds"
-        )
-    if any(call.failure is not None and not call.fatal for run in kept for call in run.calls):
-        lines.append("a failed call that the agent put right itself stays as recorded, with what the agent did next")
-    if "durations" in clocks:
-        lines.append("runs that tell durations but no starts made their calls one after another, without pause")
-    if "whole" in clocks:
-        lines += [
-            "runs that tell only how long they took made their calls one after another; their time is shared over "
-            "their calls in proportion to what is expected, with one multiplier a run",
-            "in such runs tools take no time: whole durations cannot tell it from the models'",
-        ]
-    if any(call.counted for run in kept for call in run.calls if call.model):
-        lines.append(
-            f"tokens that a record does not tell are counted from characters: as in the run's other prompts, or "
-            f"{CHARACTERS_A_TOKEN:g} a token"
-        )
-    lines += [line for one in told if (line := _incident(one)) is not None]
+        "coupling, which no data can test)"
+    )
+    clocks = {run.clock for run in kept}
+    for clock, lines in _CLOCKS.items():
+        if clock in clocks:
+            yield from lines
+    calls = [call for run in kept for call in run.calls]
+    for holds, line in _CALLS:
+        if any(map(holds, calls)):
+            yield line
+    yield from filter(None, map(_incident, told))
     few = [one.service for one in told if one.noise is not None and one.noise.count == 1]
     if few:
-        lines.append(f"services called once take that one call's noise for certain: {', '.join(few)}")
+        yield f"services called once take that one call's noise for certain: {', '.join(few)}"
     if unpriced:
-        lines.append(
-            f"costs that take the price of these models are not known (--price tells it): {', '.join(unpriced)}"
-        )
-    return lines
+        yield f"costs that take the price of these models are not known (--price tells it): {', '.join(unpriced)}"
 
 
 def _incident(told: ServiceFit) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 from scipy.optimize import nnls
@@ -32,6 +32,9 @@ SHORTEST = 1e-7
 """Seconds that a call takes at least, for a law: below the resolution of recorded clocks."""
 
 _LEVEL = 0.95
+
+_Law: TypeAlias = "tuple[Latency, float | None, Chosen | None]"
+"""What seconds are made of, the share that tokens explain, and the law of the noise; None where not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +81,7 @@ def fit_services(
 def _fit(name: str, calls: Sequence[RecordedCall], whole: Sequence[RecordedRun], draw: Draw) -> Fitted:
     model, good = calls[0].model, [call for call in calls if call.failure is None]
     timed = [call for call in good if call.seconds is not None]
-    told = [call for call in timed if not call.counted] or timed
-    explained, noise = None, None
-    if not model:
-        latency, noise = _tool(timed, draw)
-    elif told:
-        seconds = np.array([call.seconds for call in told], dtype=float)
-        latency, explained, noise = _model(seconds, np.array([_parts([call]) for call in told]), draw)
-    elif whole:
-        parts = np.array([_parts([call for call in run.calls if call.service == name]) for run in whole])
-        latency, explained, noise = _model(np.array([run.seconds for run in whole], dtype=float), parts, draw)
-    else:
-        latency = Latency(base=0.0)
+    latency, explained, noise = _model(name, timed, whole, draw) if model else _tool(timed, draw)
     failures = tuple(_failures(calls, draw))
     tokens = [call for call in good if model]
     return Fitted(
@@ -123,9 +115,19 @@ def _parts(calls: Sequence[RecordedCall]) -> tuple[float, float, float]:
     return float(len(calls)), float(sum(c.input_tokens for c in calls)), float(sum(c.output_tokens or 0 for c in calls))
 
 
-def _model(
-    seconds: NDArray[np.float64], parts: NDArray[np.float64], draw: Draw
-) -> tuple[Latency, float | None, Chosen]:
+def _model(name: str, timed: Sequence[RecordedCall], whole: Sequence[RecordedRun], draw: Draw) -> _Law:
+    """From calls whose tokens the provider told, else from all that are timed, else from runs."""
+    told = [call for call in timed if not call.counted] or timed
+    if told:
+        seconds = np.array([call.seconds for call in told], dtype=float)
+        return _regressed(seconds, np.array([_parts([call]) for call in told]), draw)
+    if whole:
+        parts = np.array([_parts([call for call in run.calls if call.service == name]) for run in whole])
+        return _regressed(np.array([run.seconds for run in whole], dtype=float), parts, draw)
+    return Latency(base=0.0), None, None
+
+
+def _regressed(seconds: NDArray[np.float64], parts: NDArray[np.float64], draw: Draw) -> _Law:
     seconds = np.maximum(seconds, SHORTEST)
     found = robust_parts(seconds, parts)
     ratios = seconds / np.maximum(parts @ found, SHORTEST)
@@ -142,11 +144,11 @@ def _spread(values: NDArray[np.float64]) -> float:
     return float(np.abs(logs - np.median(logs)).mean())
 
 
-def _tool(timed: Sequence[RecordedCall], draw: Draw) -> tuple[Latency, Chosen | None]:
+def _tool(timed: Sequence[RecordedCall], draw: Draw) -> _Law:
     if not timed:
-        return Latency(base=0.0), None
+        return Latency(base=0.0), None, None
     noise = choose_law([max(call.seconds or 0.0, SHORTEST) for call in timed], draw)
-    return Latency(base=1.0, noise=noise.law), noise
+    return Latency(base=1.0, noise=noise.law), None, noise
 
 
 def _together(timed: Sequence[RecordedCall], latency: Latency, draw: Draw) -> Together | None:

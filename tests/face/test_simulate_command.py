@@ -94,6 +94,8 @@ def test_a_sweep_stands_in_the_answer(cli, timed_runs, tmp_path):
     assert "on the front" in done.out
     text = page.read_text(encoding="utf-8")
     assert "Settings side by side" in text
+    assert "swap.small is each of small, large" in text
+    assert 'class="gantt"' not in text
     assert len(re.findall(r'<circle class="dot"', text)) == 4
 
 

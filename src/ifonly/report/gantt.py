@@ -67,7 +67,9 @@ class Picture:
 
 
 def pictures(answer: SimulateAnswer) -> tuple[Picture, ...]:
-    """The runs whose time changes most; the longest ones where nothing changes."""
+    """The runs whose time changes most; the longest where nothing changes, none where settings are swept instead."""
+    if answer.sweep and not answer.edits:
+        return ()
 
     def moved(place: int) -> tuple[float, float]:
         one = answer.runs[place].seconds

@@ -57,7 +57,7 @@ class SimulateView:
     """A whole answer.
 
     Args:
-        question: what was changed, a line each.
+        question: what was changed, a line each, and what was swept.
         traffic: what it was asked of, in a line.
         total: of all runs.
         services: a table each of those that are used otherwise than recorded; all, where nothing was changed.
@@ -82,7 +82,7 @@ class SimulateView:
 def simulate_view(answer: SimulateAnswer) -> SimulateView:
     """The answer in words."""
     return SimulateView(
-        question=answer.words or ("nothing is changed: the traffic as recorded",),
+        question=(*answer.words, *_swept(answer.sweep)) or ("nothing is changed: the traffic as recorded",),
         traffic=_traffic(answer),
         total=Grid(
             ("in total", "recorded", "would have been", "change"),
@@ -104,6 +104,15 @@ def _traffic(answer: SimulateAnswer) -> str:
     text += f"arrivals: {answer.arrivals}"
     left = sum(told.left_out.values())
     return text + (f"; {left:,} runs left out ({', '.join(told.left_out)})" if left else "")
+
+
+def _swept(points: Sequence[SweepPoint]) -> tuple[str, ...]:
+    """Each swept place with its values."""
+    values: dict[str, dict[str, None]] = {}
+    for point in points:
+        for place, value in point.setting.items():
+            values.setdefault(place, {})[str(value)] = None
+    return tuple(f"{place} is each of {', '.join(tried)}" for place, tried in values.items())
 
 
 def _silent(change: Change, name: str) -> bool:
