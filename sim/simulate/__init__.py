@@ -8,6 +8,7 @@
 | `applying` | edits applied to a world and its traffic |
 | `replications` | both worlds, as often as something must be drawn |
 | `numbers` | replications as estimates |
+| `laws_anew` | the same under laws of resampled calls |
 | `asking` | the answer |
 | `sweeps` | settings side by side, and their front |
 | `whole` | all of it, from recorded runs to the answer |

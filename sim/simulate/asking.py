@@ -12,6 +12,7 @@ from ifonly.sim.simulate.answers import AttemptSpan, Change, RunChange, Simulate
 from ifonly.sim.simulate.applying import changed
 from ifonly.sim.simulate.edits import Follow, Swap
 from ifonly.sim.simulate.following import follow
+from ifonly.sim.simulate.laws_anew import laws_anew
 from ifonly.sim.simulate.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Trajectory
     from ifonly.sim.services.arrivals import Arrivals
+    from ifonly.sim.services.metrics import Metrics, RequestLoad
     from ifonly.sim.services.timeline import Span, Timeline
     from ifonly.sim.simulate.applying import Changed
     from ifonly.sim.simulate.edits import Edit
@@ -35,29 +37,32 @@ BOTH = "latency mean of runs done in both worlds"
 _KEPT = "recorded service times, rank-preserving where a law changes (comonotone)"
 _DECLARED = "declared service times"
 
-_NORMAL = 1.96
-_GRID = (np.arange(1_000) + 0.5) / 1_000
-"""Uniforms at which a law's spread is taken, less its furthest tail."""
 
-
-def change_of(fitted: FittedTraffic, edits: Sequence[Edit], runs: Sequence[Trajectory] = ()) -> Changed:
-    """What edits make of the recorded world and traffic.
+def change_of(edits: Sequence[Edit], runs: Sequence[Trajectory] = ()) -> Callable[[FittedTraffic], Changed]:
+    """What edits make of any recorded world and traffic.
 
     Args:
-        fitted: the recorded traffic.
         edits: in order.
         runs: as read, for a rule to read its features from.
 
+    Returns:
+        A function of recorded traffic. It raises UnknownName where an edit names what there is not, and ActionError
+        where the changed world is none.
+
     Raises:
-        UnknownName: an edit names what there is not.
-        ActionError: the changed world is none, or a rule cannot be followed.
+        ActionError, UnknownName: a rule cannot be followed.
     """
     chances: dict[str, Chances] = {}
     for edit in edits:
         if isinstance(edit, Follow):
             chances |= follow(edit, runs)
-    asked = sorted({call.service for run in fitted.traffic.runs for call in run.calls})
-    return changed(fitted.traffic.world, edits, asked, replies=fitted.traffic.replies, chances=chances)
+
+    def made(fitted: FittedTraffic) -> Changed:
+        traffic = fitted.traffic
+        asked = sorted({call.service for run in traffic.runs for call in run.calls})
+        return changed(traffic.world, edits, asked, replies=traffic.replies, chances=chances)
+
+    return made
 
 
 def answer(
@@ -86,7 +91,9 @@ def answer(
         UnknownName: an edit names what there is not.
         ActionError: the changed world is none, or a rule cannot be followed.
     """
-    replayed = replayer.replay(change_of(fitted, edits, runs), progress)
+    change = change_of(edits, runs)
+    replayed = replayer.replay(change(fitted), progress)
+    anew = tuple(laws_anew(fitted, change, replayer, replayed, progress))
     numbers = numbers_of(fitted.traffic, edits, replayed.drawn, level)
     return SimulateAnswer(
         edits=tuple(edits),
@@ -94,11 +101,11 @@ def answer(
         arrivals=arrivals_text(replayer.arrivals),
         replications=len(replayed.counterfactual),
         drawn=replayed.drawn,
-        metrics=_metrics(replayed, numbers),
-        runs=tuple(_runs(replayed, fitted.traffic, numbers)),
+        metrics=_metrics(replayed, anew, numbers),
+        runs=tuple(_runs(replayed, anew, fitted.traffic, numbers)),
         spans=tuple(_spans(replayed.timelines, fitted.traffic)),
         traffic=fitted.report,
-        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer, replayed.drawn)),
+        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer, replayed.drawn, refitted=bool(anew))),
     )
 
 
@@ -132,34 +139,50 @@ def arrivals_text(arrivals: Arrivals) -> str:
             return "as recorded"
 
 
-def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Change]:
-    facts = [metrics.flat() for metrics in replayed.factual]
-    others = [metrics.flat() for metrics in replayed.counterfactual]
-    for at, (fact, other) in enumerate(zip(facts, others, strict=True)):
-        pairs = zip(replayed.factual[at].requests, replayed.counterfactual[at].requests, strict=True)
-        done = [(a.seconds, b.seconds) for a, b in pairs if not (a.failed or b.failed)]
-        if done:
-            fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
-    names = dict.fromkeys(name for one in (*others, *facts) for name in one)
+def _metrics(replayed: Replayed, anew: Sequence[tuple[Metrics, Metrics]], numbers: Numbers) -> dict[str, Change]:
+    drawn = [_flat(*both) for both in zip(replayed.factual, replayed.counterfactual, strict=True)]
+    refitted = [_flat(*both) for both in anew]
+    names = dict.fromkeys(name for side in (1, 0) for both in drawn for name in both[side])
     return {
-        name: numbers.change(name, [one.get(name) for one in facts], [one.get(name) for one in others])
+        name: numbers.change(
+            name,
+            [fact.get(name) for fact, _ in drawn],
+            [other.get(name) for _, other in drawn],
+            [(fact.get(name), other.get(name)) for fact, other in refitted],
+        )
         for name in names
     }
 
 
-def _runs(replayed: Replayed, traffic: Traffic, numbers: Numbers) -> Iterable[RunChange]:
+def _flat(factual: Metrics, counterfactual: Metrics) -> tuple[dict[str, float], dict[str, float]]:
+    """The numbers of both worlds by name, and those of the runs that are done in both."""
+    fact, other = factual.flat(), counterfactual.flat()
+    pairs = zip(factual.requests, counterfactual.requests, strict=True)
+    done = [(a.seconds, b.seconds) for a, b in pairs if not (a.failed or b.failed)]
+    if done:
+        fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
+    return fact, other
+
+
+def _runs(
+    replayed: Replayed, anew: Sequence[tuple[Metrics, Metrics]], traffic: Traffic, numbers: Numbers
+) -> Iterable[RunChange]:
+    told: dict[str, Callable[[RequestLoad], float | None]] = {
+        "seconds": lambda load: load.seconds,
+        "cost": lambda load: load.cost,
+        "failed": lambda load: float(bool(load.failed)),
+    }
     for place, run in enumerate(traffic.runs):
-        facts = [metrics.requests[place] for metrics in replayed.factual]
-        others = [metrics.requests[place] for metrics in replayed.counterfactual]
-        yield RunChange(
-            run=run.id,
-            task=run.task,
-            seconds=numbers.change("seconds", [one.seconds for one in facts], [one.seconds for one in others]),
-            cost=numbers.change("cost", [one.cost for one in facts], [one.cost for one in others]),
-            failed=numbers.change(
-                "failed", [float(bool(one.failed)) for one in facts], [float(bool(one.failed)) for one in others]
-            ),
-        )
+        changes = {
+            name: numbers.change(
+                name,
+                [value(metrics.requests[place]) for metrics in replayed.factual],
+                [value(metrics.requests[place]) for metrics in replayed.counterfactual],
+                [(value(fact.requests[place]), value(other.requests[place])) for fact, other in anew],
+            )
+            for name, value in told.items()
+        }
+        yield RunChange(run=run.id, task=run.task, **changes)
 
 
 def _spans(timelines: tuple[Timeline, Timeline], traffic: Traffic) -> Iterable[StepSpans]:
@@ -198,8 +221,8 @@ def _by_step(timeline: Timeline) -> Mapping[tuple[str, str], tuple[AttemptSpan, 
 
 
 def _assumes(
-    fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer, drawn: Sequence[str]
-) -> list[str]:  # fmt: skip
+    fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer, drawn: Sequence[str], *, refitted: bool
+) -> list[str]:
     lines = ["latencies are those of runs that do not fail, which may be others in the other world"] if edits else []
     lines.append(f"arrivals: {arrivals_text(replayer.arrivals)}")
     if edits:
@@ -217,10 +240,12 @@ def _assumes(
         )
     if replayer.drawn_in_fact:
         lines.append("what no record tells is drawn in both worlds alike: " + "; ".join(replayer.drawn_in_fact))
-    if drawn or touched:
+    if fitted.declared and (drawn or touched):
+        lines.append("intervals are those of means over what is drawn: the laws of --world are taken as declared")
+    if refitted:
         lines.append(
-            "intervals are those of means over what is drawn, for this traffic: laws and shares of failures are taken "
-            "as fitted, and how well so many calls tell them is not in the intervals"
+            "intervals hold the mean over what is drawn, for this traffic, and how well so many calls tell laws and "
+            "shares of failures, by refitting them to calls drawn with replacement; those of a sweep hold the former"
         )
     return lines
 
@@ -243,9 +268,4 @@ def _law(fitted: FittedTraffic, name: str) -> str:
     if told is None or told.told.noise is None:
         return f"{name}: its law is declared, not fitted"
     noise = told.told.noise
-    values = noise.law.quantile(_GRID)
-    off = _NORMAL * float(values.std() / values.mean()) / noise.count**0.5
-    return (
-        f"{name}: {noise.law.law} law fitted to {noise.count:,} times, which tell its mean to {off:.1%} at best "
-        f"(95 %), and less at other tokens than those seen; {noise.why}"
-    )
+    return f"{name}: {noise.law.law} law fitted to {noise.count:,} times; {noise.why}"

@@ -85,7 +85,7 @@ def sweep(
     grid = _settings(places)
     found: list[tuple[dict[str, object], dict[str, Estimate], float | None]] = []
     asked = [(*edits, *(swept_edit(*put) for put in setting.items())) for setting in grid]
-    worlds = [change_of(fitted, made, runs) for made in asked]  # all, so that none fails after others took their time
+    worlds = [change_of(made, runs)(fitted) for made in asked]  # all, so that none fails after others took their time
     for done, (setting, made) in enumerate(zip(grid, asked, strict=True)):
         progress(done, len(grid))
         replayed = replayer.replay(worlds[done])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import ActionError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ifonly.agents.records import Trajectory
+    from ifonly.scm.draw import Draw
     from ifonly.sim.services.service import Service
     from ifonly.sim.timing.answers import ServiceFit
     from ifonly.sim.timing.fitting import Fitted
@@ -79,11 +80,29 @@ class FittedTraffic:
         traffic: the runs in their factual world.
         report: what it is made of.
         fits: by service, whether or not the world is the fitted one.
+        declared: whether the world was declared, and is not the fitted one.
     """
 
     traffic: Traffic
     report: TimingReport
     fits: Mapping[str, Fitted]
+    declared: bool = False
+
+    def refitted(self, names: Iterable[str], draw: Draw) -> FittedTraffic:
+        """The same runs in a world whose laws are fitted to resampled calls; a declared world stays as it is.
+
+        Args:
+            names: of the services whose laws are.
+            draw: of the resamples; the streams are "refit/" and the service's name.
+        """
+        services = self.traffic.world.services
+        anew = {
+            name: self.fits[name].sample.refitted(services[name], draw.generator(f"refit/{name}"))
+            for name in names
+            if name in self.fits and not self.declared
+        }
+        world = self.traffic.world.model_copy(update={"services": services | anew})
+        return replace(self, traffic=replace(self.traffic, world=world))
 
 
 def fit_traffic(
@@ -116,6 +135,7 @@ def fit_traffic(
     fits = fit_services([*kept, *beside], seed=seed, progress=progress)
     open_ = {name for name, one in fits.items() if one.told.model and one.service.price == Price()}
     priced = {name: prices(name) for name in sorted(open_)} if world is None else {}
+    declared = world is not None
     if world is None:
         world = World(
             services={name: _priced(one, priced[name]) if name in priced else one.service for name, one in fits.items()}
@@ -123,7 +143,7 @@ def fit_traffic(
     replies = {name: one.told.output_tokens.law for name, one in fits.items() if one.told.output_tokens is not None}
     traffic = Traffic(tuple(kept), world, replies, origin_of(kept))
     unpriced = tuple(name for name, price in priced.items() if price is None)
-    return FittedTraffic(traffic, _report(runs, kept, fits, unpriced), fits)
+    return FittedTraffic(traffic, _report(runs, kept, fits, unpriced), fits, declared)
 
 
 def _priced(fitted: Fitted, price: Price | None) -> Service:

@@ -350,18 +350,27 @@ def test_intervals_stay_where_numbers_can_be():
     assert seconds.counterfactual.high > 9.0
 
 
-def test_a_swap_says_how_long_replies_were_and_draws_say_what_intervals_leave_out(timed):
+def test_a_swap_says_how_long_replies_were_and_what_its_intervals_hold(timed):
     runs = [
         timed.run(timed.model("agent/0", 0.0, 2.0, name=name, tokens=(10, count)), id=f"{name}{count}")
         for name, counts in (("large", (300, 400)), ("small", (49, 51)))
         for count in counts
     ]
     swap = Swap(service="large", to="small")
-    told = " ".join(ask(fit_traffic(runs, WORLD), swap).assumes)
+    declared = ask(fit_traffic(runs, WORLD), swap)
+    told = " ".join(declared.assumes)
     assert "(in the median 346 a reply of large; small wrote 50 where it was asked; if that is its style" in told
-    assert "taken as fitted" in told
-    failing = Put(at="service.small.failures", value=[{"kind": "timeout", "probability": 0.5}])
-    assert "laws and shares of failures are taken as fitted" in " ".join(ask(fit_traffic(runs, WORLD), failing).assumes)
+    assert "the laws of --world are taken as declared" in told
+    assert declared.metrics["latency mean"].change.low == declared.metrics["latency mean"].change.high
+    fitted = fit_traffic([*runs, timed.run(timed.model("agent/0", 0.0, 9.0, name="small", tokens=(10, 50)), id="s")])
+    given = ask(fitted, swap)
+    assert "by refitting them to calls drawn with replacement" in " ".join(given.assumes)
+    change = given.metrics["latency mean"].change
+    assert change.low < change.value < change.high
+    assert given.drawn == ()
+    # Nothing of a law is in a queue of recorded calls.
+    slot = ask(fitted, Put(at="service.large.concurrency", value=1)).metrics["latency mean"].change
+    assert slot.low == slot.high
 
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
