@@ -76,8 +76,7 @@ def answer(
 ) -> SimulateAnswer:
     """Return what would have become of the recorded traffic in a changed world.
 
-    Both worlds meet the same requests with the same noise: times abducted from the record, and what it does not tell
-    drawn from its posterior. Changes are paired, replication by replication.
+    Both worlds meet the same requests with the same noise, abducted or drawn from its posterior; changes are paired.
 
     Args:
         fitted: the recorded traffic and its laws.
@@ -88,8 +87,7 @@ def answer(
         progress: told the replications done, and of how many.
 
     Raises:
-        UnknownName: an edit names what there is not.
-        ActionError: the changed world is none, or a rule cannot be followed.
+        ActionError, UnknownName: an edit names what there is not or makes no world, or a rule cannot be followed.
     """
     change = change_of(edits, runs)
     replayed = replayer.replay(change(fitted), progress)

@@ -60,7 +60,7 @@ def simulate(  # noqa: PLR0913 -- what the command has, by keyword
         prices: by model, where the record has no costs; a model without one makes the costs it enters unknown.
         sweep: values to try by place, one place or two: each combination is put after the edits.
         quality: by model, for the front of the sweep.
-        replications: draws of what no record tells.
+        replications: draws of what no record tells, and refits of laws to resampled calls.
         seed: of the first of them, and of the tests of fit.
         level: of intervals.
 

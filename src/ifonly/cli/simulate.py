@@ -90,7 +90,7 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
         list[str] | None, _traffic("Only runs that are so; laws are fitted to the others too.", "KEY=VALUE")
     ] = None,
     format: Format = None,
-    replications: Annotated[int, _answered("Draws of what no record tells.", min=2)] = 20,
+    replications: Annotated[int, _answered("Draws of what no record tells, and refits of laws.", min=2)] = 20,
     seed: Annotated[int, _answered("Of the first of them.", min=0)] = 0,
     level: Level = 0.95,
     json: Json = False,
