@@ -115,3 +115,15 @@ def test_swaps_take_about_as_long_as_they_took(agentdojo_runs, swap):
         assert 1.0 / factor < predicted / actual < factor
     assert found.error < 0.6 * found.unchanged
     assert found.agreement > 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_trails_hedge_is_what_the_page_tells(data):
+    """docs/simulate.md: p50 113 to 111, p90 1,627 to 246, too good to be true; the tolerance is for other draws."""
+    runs = ifonly.read(data / "trail_otel" / "traces.jsonl.gz").trajectories
+    given = ifonly.simulate(runs, [Put(at="clients.o3-mini.hedge", value={"seconds": 60.0})])
+    p50, p90 = (given.metrics[f"latency {name}"] for name in ("p50", "p90"))
+    assert (p50.factual, p90.factual) == pytest.approx((113.1, 1_627.5), abs=0.1)
+    assert (p50.counterfactual.value, p90.counterfactual.value) == pytest.approx((110.6, 246.2), rel=0.02)
+    assert any("luck of its own" in line for line in given.assumes)
