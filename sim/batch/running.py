@@ -40,6 +40,7 @@ class BatchAnswer(Record):
         rows: the folder in it that holds the Parquet partitions, and nothing else.
         executor: who did the work.
         units: of the job.
+        continuation: where later replies came from; None of units of a world.
         before: how many of them were done before this start.
         partitions: in the folder.
         seconds: wall time of this start.
@@ -54,6 +55,7 @@ class BatchAnswer(Record):
     rows: str
     executor: str
     units: int
+    continuation: Literal["hold", "corpus", "bounds"] | None = None
     before: int
     partitions: int
     seconds: float
@@ -105,6 +107,7 @@ def _answer(store: Store, executor: Executor, before: int, seconds: float) -> Ba
         rows=str(store.rows),
         executor=executor.name,
         units=job.units.count,
+        continuation=job.units.continuation if isinstance(job.units, RecordedUnits) else None,
         before=before,
         partitions=len(store.acknowledged()),
         seconds=seconds,

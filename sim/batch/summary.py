@@ -218,6 +218,8 @@ class _Sums:
             draws = len(table)
             deviation = float(np.square((table[:, 1 + part] - mean * table[:, 0]) * draws / n).sum())
         low, high = guarded_interval(draws, mean, deviation, reach, level)
+        if (self.least, self.most) == (0.0, 1.0):  # shares, and their changes, end where they end
+            low, high = max(low, -1.0 if reach > 1.0 else 0.0), min(high, 1.0)
         assumed = self.noise if rung == "counterfactual" else None
         return Estimate(
             value=float(mean),

@@ -128,8 +128,10 @@ class Simulation:
 
 
 def _targets(world: World, stations: dict[str, Station], chance: Chance) -> dict[str, tuple[Target, Client]]:
-    """Whom each name asks, and how its callers behave."""
+    """Whom each name asks, and how its callers behave: none falls back to whom it asked."""
     targets = {name: Target(name, (station,), None, chance) for name, station in stations.items()}
     for name, route in world.routes.items():
         targets[name] = Target(name, tuple(stations[service] for service in route.services), route, chance)
-    return {name: (target, world.clients.get(name, world.client)) for name, target in targets.items()}
+    clients = {name: world.clients.get(name, world.client) for name in targets}
+    others = {name: tuple(one for one in client.fallbacks if one != name) for name, client in clients.items()}
+    return {name: (targets[name], clients[name].model_copy(update={"fallbacks": others[name]})) for name in targets}

@@ -46,7 +46,8 @@ class Client(Spec):
     Attributes:
         timeout: seconds after which an attempt, queueing included, is given up (`timeout`), and its slot freed; None
             never.
-        fallbacks: services to ask in turn, each with the same retries, when all attempts at one have failed.
+        fallbacks: services to ask in turn, each with the same retries, when all attempts at one have failed; that which
+            the call names is passed over.
     """
 
     timeout: Annotated[float, Field(gt=0.0)] | None = None

@@ -95,7 +95,7 @@ class TotalLoad:
         latency: seconds from arrival to end, of requests that did not fail.
         present: mean number of requests under way over time.
         attempts: of calls.
-        retries: attempts after the first of a call, hedges not counted.
+        retries: attempts after the first of a call, those at fallbacks too; hedges not counted.
         hedges: attempts beside another.
         cost: US dollars; None where a price is not known.
         cost_per_request: US dollars a request, failed ones counted.

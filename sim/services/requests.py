@@ -51,11 +51,9 @@ class Request:
         arrival: seconds of simulated time, from 0.
         calls: in an order in which each comes after those it waits for.
         tail: seconds from the last end until the request ends.
-        cluster: what pairs and clusters it (its task).
     """
 
     name: str
     arrival: float
     calls: tuple[Call, ...]
     tail: float = 0.0
-    cluster: str | None = None

@@ -35,6 +35,10 @@ class Latency(Spec):
     per_output_token: Amount = 0.0
     noise: Duration = Constant(value=1.0)
 
+    def expected(self, input_tokens: int, output_tokens: int) -> float:
+        """Seconds at noise 1, where nothing of the prompt is cached."""
+        return self.base + self.per_input_token * input_tokens + self.per_output_token * output_tokens
+
 
 class Failure(Spec):
     """An attempt fails in this way with this probability, after `seconds` (its service time where None).

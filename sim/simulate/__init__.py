@@ -8,8 +8,10 @@
 | `applying` | edits applied to a world and its traffic |
 | `replications` | both worlds, as often as something must be drawn |
 | `numbers` | replications as estimates |
+| `laws_anew` | the same under laws of resampled calls |
 | `asking` | the answer |
 | `sweeps` | settings side by side, and their front |
+| `whole` | all of it, from recorded runs to the answer |
 | `files` | world files |
 """
 
@@ -19,6 +21,7 @@ from ifonly.sim.simulate.edits import Follow, Outage, Put, Scale, Swap
 from ifonly.sim.simulate.files import read_world, world_text
 from ifonly.sim.simulate.replications import Replayer
 from ifonly.sim.simulate.sweeps import sweep
+from ifonly.sim.simulate.whole import simulate
 
 __all__ = [
     "Follow",
@@ -30,6 +33,7 @@ __all__ = [
     "Swap",
     "answer",
     "read_world",
+    "simulate",
     "sweep",
     "world_text",
 ]

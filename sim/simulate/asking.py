@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ifonly.sim.services.arrivals import Bursts, ClosedLoop, Poisson
 from ifonly.sim.simulate.answers import AttemptSpan, Change, RunChange, SimulateAnswer, StepSpans
 from ifonly.sim.simulate.applying import changed
 from ifonly.sim.simulate.edits import Follow, Swap
 from ifonly.sim.simulate.following import follow
+from ifonly.sim.simulate.laws_anew import laws_anew
 from ifonly.sim.simulate.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Trajectory
     from ifonly.sim.services.arrivals import Arrivals
+    from ifonly.sim.services.metrics import Metrics, RequestLoad
     from ifonly.sim.services.timeline import Span, Timeline
     from ifonly.sim.simulate.applying import Changed
     from ifonly.sim.simulate.edits import Edit
@@ -34,24 +38,31 @@ _KEPT = "recorded service times, rank-preserving where a law changes (comonotone
 _DECLARED = "declared service times"
 
 
-def change_of(fitted: FittedTraffic, edits: Sequence[Edit], runs: Sequence[Trajectory] = ()) -> Changed:
-    """What edits make of the recorded world and traffic.
+def change_of(edits: Sequence[Edit], runs: Sequence[Trajectory] = ()) -> Callable[[FittedTraffic], Changed]:
+    """What edits make of any recorded world and traffic.
 
     Args:
-        fitted: the recorded traffic.
         edits: in order.
         runs: as read, for a rule to read its features from.
 
+    Returns:
+        A function of recorded traffic. It raises UnknownName where an edit names what there is not, and ActionError
+        where the changed world is none.
+
     Raises:
-        UnknownName: an edit names what there is not.
-        ActionError: the changed world is none, or a rule cannot be followed.
+        ActionError, UnknownName: a rule cannot be followed.
     """
     chances: dict[str, Chances] = {}
     for edit in edits:
         if isinstance(edit, Follow):
             chances |= follow(edit, runs)
-    asked = sorted({call.service for run in fitted.traffic.runs for call in run.calls})
-    return changed(fitted.traffic.world, edits, asked, replies=fitted.traffic.replies, chances=chances)
+
+    def made(fitted: FittedTraffic) -> Changed:
+        traffic = fitted.traffic
+        asked = sorted({call.service for run in traffic.runs for call in run.calls})
+        return changed(traffic.world, edits, asked, replies=traffic.replies, chances=chances)
+
+    return made
 
 
 def answer(
@@ -65,8 +76,7 @@ def answer(
 ) -> SimulateAnswer:
     """Return what would have become of the recorded traffic in a changed world.
 
-    Both worlds meet the same requests with the same noise: times abducted from the record, and what it does not tell
-    drawn from its posterior. Changes are paired, replication by replication.
+    Both worlds meet the same requests with the same noise, abducted or drawn from its posterior; changes are paired.
 
     Args:
         fitted: the recorded traffic and its laws.
@@ -77,10 +87,11 @@ def answer(
         progress: told the replications done, and of how many.
 
     Raises:
-        UnknownName: an edit names what there is not.
-        ActionError: the changed world is none, or a rule cannot be followed.
+        ActionError, UnknownName: an edit names what there is not or makes no world, or a rule cannot be followed.
     """
-    replayed = replayer.replay(change_of(fitted, edits, runs), progress)
+    change = change_of(edits, runs)
+    replayed = replayer.replay(change(fitted), progress)
+    anew = tuple(laws_anew(fitted, change, replayer, replayed, progress))
     numbers = numbers_of(fitted.traffic, edits, replayed.drawn, level)
     return SimulateAnswer(
         edits=tuple(edits),
@@ -88,11 +99,11 @@ def answer(
         arrivals=arrivals_text(replayer.arrivals),
         replications=len(replayed.counterfactual),
         drawn=replayed.drawn,
-        metrics=_metrics(replayed, numbers),
-        runs=tuple(_runs(replayed, fitted.traffic, numbers)),
+        metrics=_metrics(replayed, anew, numbers),
+        runs=tuple(_runs(replayed, anew, fitted.traffic, numbers)),
         spans=tuple(_spans(replayed.timelines, fitted.traffic)),
         traffic=fitted.report,
-        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer)),
+        assumes=(*fitted.report.assumes, *_assumes(fitted, edits, replayer, replayed.drawn, refitted=bool(anew))),
     )
 
 
@@ -126,31 +137,50 @@ def arrivals_text(arrivals: Arrivals) -> str:
             return "as recorded"
 
 
-def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Change]:
-    facts = [metrics.flat() for metrics in replayed.factual]
-    others = [metrics.flat() for metrics in replayed.counterfactual]
-    for at, (fact, other) in enumerate(zip(facts, others, strict=True)):
-        pairs = zip(replayed.factual[at].requests, replayed.counterfactual[at].requests, strict=True)
-        done = [(a.seconds, b.seconds) for a, b in pairs if not (a.failed or b.failed)]
-        if done:
-            fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
-    names = dict.fromkeys(name for one in (*others, *facts) for name in one)
-    return {name: numbers.change([one.get(name) for one in facts], [one.get(name) for one in others]) for name in names}
-
-
-def _runs(replayed: Replayed, traffic: Traffic, numbers: Numbers) -> Iterable[RunChange]:
-    for place, run in enumerate(traffic.runs):
-        facts = [metrics.requests[place] for metrics in replayed.factual]
-        others = [metrics.requests[place] for metrics in replayed.counterfactual]
-        yield RunChange(
-            run=run.id,
-            task=run.task,
-            seconds=numbers.change([one.seconds for one in facts], [one.seconds for one in others]),
-            cost=numbers.change([one.cost for one in facts], [one.cost for one in others]),
-            failed=numbers.change(
-                [float(bool(one.failed)) for one in facts], [float(bool(one.failed)) for one in others]
-            ),
+def _metrics(replayed: Replayed, anew: Sequence[tuple[Metrics, Metrics]], numbers: Numbers) -> dict[str, Change]:
+    drawn = [_flat(*both) for both in zip(replayed.factual, replayed.counterfactual, strict=True)]
+    refitted = [_flat(*both) for both in anew]
+    names = dict.fromkeys(name for side in (1, 0) for both in drawn for name in both[side])
+    return {
+        name: numbers.change(
+            name,
+            [fact.get(name) for fact, _ in drawn],
+            [other.get(name) for _, other in drawn],
+            [(fact.get(name), other.get(name)) for fact, other in refitted],
         )
+        for name in names
+    }
+
+
+def _flat(factual: Metrics, counterfactual: Metrics) -> tuple[dict[str, float], dict[str, float]]:
+    """The numbers of both worlds by name, and those of the runs that are done in both."""
+    fact, other = factual.flat(), counterfactual.flat()
+    pairs = zip(factual.requests, counterfactual.requests, strict=True)
+    done = [(a.seconds, b.seconds) for a, b in pairs if not (a.failed or b.failed)]
+    if done:
+        fact[BOTH], other[BOTH] = (sum(seconds) / len(done) for seconds in zip(*done, strict=True))
+    return fact, other
+
+
+def _runs(
+    replayed: Replayed, anew: Sequence[tuple[Metrics, Metrics]], traffic: Traffic, numbers: Numbers
+) -> Iterable[RunChange]:
+    told: dict[str, Callable[[RequestLoad], float | None]] = {
+        "seconds": lambda load: load.seconds,
+        "cost": lambda load: load.cost,
+        "failed": lambda load: float(bool(load.failed)),
+    }
+    for place, run in enumerate(traffic.runs):
+        changes = {
+            name: numbers.change(
+                name,
+                [value(metrics.requests[place]) for metrics in replayed.factual],
+                [value(metrics.requests[place]) for metrics in replayed.counterfactual],
+                [(value(fact.requests[place]), value(other.requests[place])) for fact, other in anew],
+            )
+            for name, value in told.items()
+        }
+        yield RunChange(run=run.id, task=run.task, **changes)
 
 
 def _spans(timelines: tuple[Timeline, Timeline], traffic: Traffic) -> Iterable[StepSpans]:
@@ -188,23 +218,47 @@ def _by_step(timeline: Timeline) -> Mapping[tuple[str, str], tuple[AttemptSpan, 
     }
 
 
-def _assumes(fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer) -> list[str]:
+def _assumes(
+    fitted: FittedTraffic, edits: Sequence[Edit], replayer: Replayer, drawn: Sequence[str], *, refitted: bool
+) -> list[str]:
     lines = ["latencies are those of runs that do not fail, which may be others in the other world"] if edits else []
     lines.append(f"arrivals: {arrivals_text(replayer.arrivals)}")
     if edits:
         lines.append("agents do the same steps in both worlds: what another model would have said is not simulated")
-    if any(isinstance(edit, Swap) and edit.tokens == "kept" for edit in edits):
-        lines.append("a service that answers instead of another reads and writes as many tokens as were recorded")
+    lines += [_kept(edit, fitted) for edit in edits if isinstance(edit, Swap) and edit.tokens == "kept"]
     if any(isinstance(edit, Swap) and edit.tokens == "ranked" for edit in edits):
         lines.append("replies of a service asked instead have the rank of the recorded ones in its own law of tokens")
     touched = {edit.to for edit in edits if isinstance(edit, Swap)}
     touched |= {arm for edit in edits if isinstance(edit, Follow) for arm in edit.rule.rule.arms}
     lines += [_law(fitted, name) for name in sorted(touched)]
     if any(service.failures for service in replayer.traffic.world.services.values()):
-        lines.append("failures come to calls independently, as often as they were recorded")
+        lines.append(
+            "failures come to calls independently, as often as they were recorded, whatever the load: only limits, "
+            "queues and timeouts make them depend on it"
+        )
     if replayer.drawn_in_fact:
         lines.append("what no record tells is drawn in both worlds alike: " + "; ".join(replayer.drawn_in_fact))
+    if fitted.declared and (drawn or touched):
+        lines.append("intervals are those of means over what is drawn: the laws of --world are taken as declared")
+    if refitted:
+        lines.append(
+            "intervals hold the mean over what is drawn, for this traffic, and how well so many calls tell laws and "
+            "shares of failures, by refitting them to calls drawn with replacement; those of a sweep hold the former"
+        )
     return lines
+
+
+def _kept(swap: Swap, fitted: FittedTraffic) -> str:
+    """What a swap assumes of tokens, and how far the replies of the two services differ in the record."""
+    line = "a service that answers instead of another reads and writes as many tokens as were recorded"
+    replies = [fitted.traffic.replies.get(name) for name in (swap.service, swap.to)]
+    before, after = (None if law is None else float(law.quantile(np.asarray(0.5))) for law in replies)
+    if before is None or after is None:
+        return line
+    return (
+        f"{line} (in the median {before:,.0f} a reply of {swap.service}; {swap.to} wrote {after:,.0f} where it was "
+        "asked; if that is its style, and not other tasks: --swap-tokens ranked)"
+    )
 
 
 def _law(fitted: FittedTraffic, name: str) -> str:

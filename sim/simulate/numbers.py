@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot, inf
 from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import stdtrit
 
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.intervals import student_mean
@@ -14,9 +18,19 @@ if TYPE_CHECKING:
 
     from ifonly.scm.estimate import Identified, Rung
 
-__all__ = ["Numbers"]
+__all__ = ["Numbers", "range_of"]
 
 _TWO = 2
+_SHARES = frozenset({"failed", "utilisation", "refused", "timeouts", "errors"})
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """Between what a metric lies: shares in [0, 1], all else from 0 on. An interval that leaves it says nothing more.
+
+    Args:
+        name: as `Metrics.flat` has it: of a service's metric, after the service's own.
+    """
+    return 0.0, 1.0 if name.rpartition(" ")[2] in _SHARES else inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +47,74 @@ class Numbers:
     noise: str | None
     level: float = 0.95
 
-    def estimate(self, values: Sequence[float]) -> Estimate:
-        """The mean over replications; a number that is the same in all of them is certain, given the noise model."""
+    def estimate(
+        self, values: Sequence[float], within: tuple[float, float] = (-inf, inf), shifts: Sequence[float] = ()
+    ) -> Estimate:
+        """The mean over replications; a number that is the same in all of them is certain, given the noise model.
+
+        The interval holds two errors, which are independent: of the mean over draws, by Student's t, and of the laws, t
+        times the standard deviation of the shifts.
+
+        Args:
+            values: one a replication.
+            within: what the interval is cut to.
+            shifts: of the number under laws fitted to resampled calls, same draws.
+        """
         identified: Identified = "exact" if self.noise is None else "assumed"
-        if len(values) < _TWO or min(values) == max(values):
+        by_laws = _reach(shifts, self.level)
+        certain = len(values) < _TWO or min(values) == max(values)
+        if certain and not by_laws:
             value = values[0]
             return Estimate(
                 value=value, low=value, high=value, rung=self.rung, identified=identified, noise=self.noise
             )  # fmt: skip
-        mean, (low, high) = student_mean(values, self.level)
+        mean, (_, high) = (values[0], (values[0],) * 2) if certain else student_mean(values, self.level)
+        off = hypot(high - mean, by_laws)
         return Estimate(
             value=mean,
-            low=low,
-            high=high,
+            low=max(mean - off, within[0]),
+            high=min(mean + off, within[1]),
             level=self.level,
-            effective=float(len(values)),
+            effective=float(len(shifts) if certain else len(values)),
             rung=self.rung,
             identified="assumed",
             noise=self.noise or "drawn from the laws of the world",
         )
 
-    def change(self, factual: Sequence[float | None], counterfactual: Sequence[float | None]) -> Change:
-        """A number in both worlds, replication by replication; those in which it is not defined are left out."""
+    def change(
+        self,
+        name: str,
+        factual: Sequence[float | None],
+        counterfactual: Sequence[float | None],
+        refitted: Sequence[tuple[float | None, float | None]] = (),
+    ) -> Change:
+        """A metric in both worlds, replication by replication; those in which it is not defined are left out.
+
+        Args:
+            name: of the metric.
+            factual: one a replication.
+            counterfactual: one a replication.
+            refitted: both under laws fitted to resampled calls: of each replication, or of the only one.
+        """
         facts = [value for value in factual if value is not None]
         others = [value for value in counterfactual if value is not None]
         pairs = [b - a for a, b in zip(factual, counterfactual, strict=True) if a is not None and b is not None]
+        levels, changes = [], []
+        for at, (fact, other) in enumerate(refitted):
+            before, after = (side[at % len(side)] for side in (factual, counterfactual))
+            if other is not None and after is not None:
+                levels.append(other - after)
+                if fact is not None and before is not None:
+                    changes.append((other - fact) - (after - before))
         return Change(
             factual=sum(facts) / len(facts) if facts else None,
-            counterfactual=self.estimate(others) if others else None,
-            change=self.estimate(pairs) if pairs else None,
+            counterfactual=self.estimate(others, range_of(name), levels) if others else None,
+            change=self.estimate(pairs, shifts=changes) if pairs else None,
         )
+
+
+def _reach(shifts: Sequence[float], level: float) -> float:
+    """Half of the interval that the laws alone make: t sd, two-sided; 0 of fewer than two shifts."""
+    if len(shifts) < _TWO:
+        return 0.0
+    return float(stdtrit(len(shifts) - 1, 0.5 + level / 2.0)) * float(np.std(shifts, ddof=1))

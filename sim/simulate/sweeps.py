@@ -11,6 +11,7 @@ from ifonly.scm.policy.front import dominated
 from ifonly.sim.simulate.answers import SweepPoint
 from ifonly.sim.simulate.asking import change_of, numbers_of
 from ifonly.sim.simulate.edits import Put, Scale, Swap
+from ifonly.sim.simulate.numbers import range_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,7 @@ def sweep(
     grid = _settings(places)
     found: list[tuple[dict[str, object], dict[str, Estimate], float | None]] = []
     asked = [(*edits, *(swept_edit(*put) for put in setting.items())) for setting in grid]
-    worlds = [change_of(fitted, made, runs) for made in asked]  # all, so that none fails after others took their time
+    worlds = [change_of(made, runs)(fitted) for made in asked]  # all, so that none fails after others took their time
     for done, (setting, made) in enumerate(zip(grid, asked, strict=True)):
         progress(done, len(grid))
         replayed = replayer.replay(worlds[done])
@@ -107,7 +108,7 @@ def _settings(places: Mapping[str, Sequence[JsonValue]]) -> list[dict[str, JsonV
 def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Estimate]:
     flat = [metrics.flat() for metrics in replayed.counterfactual]
     told = {name: [one[name] for one in flat if name in one] for name in _SHOWN}
-    return {name: numbers.estimate(values) for name, values in told.items() if values}
+    return {name: numbers.estimate(values, range_of(name)) for name, values in told.items() if values}
 
 
 def _objectives(metrics: Mapping[str, Estimate], quality: float | None) -> tuple[float, ...]:

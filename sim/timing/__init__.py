@@ -7,6 +7,8 @@
 | `prompts` | tokens that are not told, and shared beginnings of prompts |
 | `recorded` | a trajectory as traffic, before any law |
 | `fitting` | the laws of services |
+| `refitting` | laws fitted anew to resampled calls |
+| `together` | whether a service's slowest calls came together |
 | `abduction` | the traffic of a replication: abducted noise, and draws from its posterior |
 | `fitted` | all of it together, and what it assumes |
 """

@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 
     from ifonly.scm.draw import Draw
     from ifonly.scm.durations import Duration
-    from ifonly.sim.services.service import Latency, Service
+    from ifonly.sim.services.service import Service
     from ifonly.sim.services.world import World
     from ifonly.sim.timing.recorded import RecordedCall, RecordedRun
 
-__all__ = ["Traffic", "expected_seconds"]
-
-
-def expected_seconds(latency: Latency, input_tokens: int, output_tokens: int) -> float:
-    """Seconds of a call at noise 1."""
-    return latency.base + latency.per_input_token * input_tokens + latency.per_output_token * output_tokens
+__all__ = ["Traffic"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,6 @@ class Traffic:
             arrival=0.0 if run.started is None or self.origin is None else run.started - self.origin,
             calls=tuple(self._call(run, call, multiplier, draw) for call in run.calls),
             tail=run.tail,
-            cluster=run.task,
         )
 
     def _multiplier(self, run: RecordedRun) -> float | None:
@@ -95,8 +89,7 @@ class Traffic:
         return run.seconds / total if total > 0.0 else None
 
     def _expected(self, call: RecordedCall) -> float:
-        latency = self._service(call).latency
-        return expected_seconds(latency, call.input_tokens, call.output_tokens or 0)
+        return self._service(call).latency.expected(call.input_tokens, call.output_tokens or 0)
 
     def _service(self, call: RecordedCall) -> Service:
         if call.service not in self.world.services:

@@ -10,7 +10,7 @@ from ifonly.scm.durations.fits import Chosen
 from ifonly.scm.estimate import Estimate
 from ifonly.sim.services.service import FailureKind
 
-__all__ = ["FailureRate", "ServiceFit", "TimingReport"]
+__all__ = ["FailureRate", "ServiceFit", "TimingReport", "Together"]
 
 
 class _Answer(BaseModel):
@@ -33,6 +33,22 @@ class FailureRate(_Answer):
     seconds: Chosen | None = None
 
 
+class Together(_Answer):
+    """Whether the slowest calls of a service came together.
+
+    Attributes:
+        slow: how many calls count as slow: a hundredth, those of the largest noise.
+        close: how many of them began within `window` seconds.
+        window: what 99 % of the other calls take at most.
+        p_value: of as many or more, were noise exchangeable over calls.
+    """
+
+    slow: int
+    close: int
+    window: float
+    p_value: float
+
+
 class ServiceFit(_Answer):
     """A service as the records show it: seconds = (base + per token) x noise.
 
@@ -52,6 +68,7 @@ class ServiceFit(_Answer):
         failures: by kind, those of no count too: their intervals say how often they may come.
         answered: calls that were answered with an error, which depends on what was asked: no failure of the service.
         retried: failed calls that the agent made again.
+        together: whether the slowest calls came together; None of few calls, or where none tells when it began.
     """
 
     service: str
@@ -68,6 +85,7 @@ class ServiceFit(_Answer):
     failures: tuple[FailureRate, ...] = ()
     answered: int = 0
     retried: int = 0
+    together: Together | None = None
 
 
 class TimingReport(_Answer):

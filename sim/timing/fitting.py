@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 from scipy.optimize import nnls
@@ -16,28 +16,33 @@ from ifonly.scm.durations.regression import robust_parts
 from ifonly.scm.shares import share_of
 from ifonly.sim.services.service import Failure, FailureKind, Latency, Price, Service
 from ifonly.sim.timing.answers import FailureRate, ServiceFit
+from ifonly.sim.timing.refitting import SHORTEST, Sample, ratios_to
+from ifonly.sim.timing.together import slowest_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from ifonly.scm.durations.laws import Floats
+    from ifonly.sim.timing.answers import Together
     from ifonly.sim.timing.recorded import RecordedCall, RecordedRun
 
-__all__ = ["SHORTEST", "Fitted", "fit_services"]
-
-SHORTEST = 1e-7
-"""Seconds that a call takes at least, for a law: below the resolution of recorded clocks."""
+__all__ = ["Fitted", "fit_services"]
 
 _LEVEL = 0.95
+
+_Law: TypeAlias = "tuple[Latency, float | None, Chosen | None, tuple[Floats, Floats | None]]"
+"""What seconds are made of, the share that tokens explain, the law of the noise; and seconds and parts fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A service as the simulation takes it, and as it is told."""
+    """A service as the simulation takes it, as it is told, and what it was fitted to."""
 
     service: Service
     told: ServiceFit
+    sample: Sample
 
 
 def fit_services(
@@ -76,18 +81,7 @@ def fit_services(
 def _fit(name: str, calls: Sequence[RecordedCall], whole: Sequence[RecordedRun], draw: Draw) -> Fitted:
     model, good = calls[0].model, [call for call in calls if call.failure is None]
     timed = [call for call in good if call.seconds is not None]
-    told = [call for call in timed if not call.counted] or timed
-    explained, noise = None, None
-    if not model:
-        latency, noise = _tool(timed, draw)
-    elif told:
-        seconds = np.array([call.seconds for call in told], dtype=float)
-        latency, explained, noise = _model(seconds, np.array([_parts([call]) for call in told]), draw)
-    elif whole:
-        parts = np.array([_parts([call for call in run.calls if call.service == name]) for run in whole])
-        latency, explained, noise = _model(np.array([run.seconds for run in whole], dtype=float), parts, draw)
-    else:
-        latency = Latency(base=0.0)
+    latency, explained, noise, (seconds, parts) = _model(name, timed, whole, draw) if model else _tool(timed, draw)
     failures = tuple(_failures(calls, draw))
     tokens = [call for call in good if model]
     return Fitted(
@@ -111,7 +105,9 @@ def _fit(name: str, calls: Sequence[RecordedCall], whole: Sequence[RecordedRun],
             failures=failures,
             answered=sum(call.answered for call in calls),
             retried=sum(call.again for call in calls),
+            together=_together(timed, latency, draw),
         ),
+        Sample(len(calls), seconds, parts),
     )
 
 
@@ -120,17 +116,27 @@ def _parts(calls: Sequence[RecordedCall]) -> tuple[float, float, float]:
     return float(len(calls)), float(sum(c.input_tokens for c in calls)), float(sum(c.output_tokens or 0 for c in calls))
 
 
-def _model(
-    seconds: NDArray[np.float64], parts: NDArray[np.float64], draw: Draw
-) -> tuple[Latency, float | None, Chosen]:
+def _model(name: str, timed: Sequence[RecordedCall], whole: Sequence[RecordedRun], draw: Draw) -> _Law:
+    """From calls whose tokens the provider told, else from all that are timed, else from runs."""
+    told = [call for call in timed if not call.counted] or timed
+    if told:
+        seconds = np.array([call.seconds for call in told], dtype=float)
+        return _regressed(seconds, np.array([_parts([call]) for call in told]), draw)
+    if whole:
+        parts = np.array([_parts([call for call in run.calls if call.service == name]) for run in whole])
+        return _regressed(np.array([run.seconds for run in whole], dtype=float), parts, draw)
+    return Latency(base=0.0), None, None, (np.zeros(0), None)
+
+
+def _regressed(seconds: NDArray[np.float64], parts: NDArray[np.float64], draw: Draw) -> _Law:
     seconds = np.maximum(seconds, SHORTEST)
     found = robust_parts(seconds, parts)
-    ratios = seconds / np.maximum(parts @ found, SHORTEST)
+    ratios = ratios_to(seconds, parts, found)
     spread = _spread(seconds / parts[:, 0])
     noise = choose_law(ratios, draw)
     base, per_input, per_output = found.tolist()
     latency = Latency(base=base, per_input_token=per_input, per_output_token=per_output, noise=noise.law)
-    return latency, 1.0 - _spread(ratios) / spread if spread > 0.0 else None, noise
+    return latency, 1.0 - _spread(ratios) / spread if spread > 0.0 else None, noise, (seconds, parts)
 
 
 def _spread(values: NDArray[np.float64]) -> float:
@@ -139,11 +145,21 @@ def _spread(values: NDArray[np.float64]) -> float:
     return float(np.abs(logs - np.median(logs)).mean())
 
 
-def _tool(timed: Sequence[RecordedCall], draw: Draw) -> tuple[Latency, Chosen | None]:
+def _tool(timed: Sequence[RecordedCall], draw: Draw) -> _Law:
     if not timed:
-        return Latency(base=0.0), None
-    noise = choose_law([max(call.seconds or 0.0, SHORTEST) for call in timed], draw)
-    return Latency(base=1.0, noise=noise.law), noise
+        return Latency(base=0.0), None, None, (np.zeros(0), None)
+    seconds = np.maximum([call.seconds or 0.0 for call in timed], SHORTEST)
+    noise = choose_law(seconds, draw)
+    return Latency(base=1.0, noise=noise.law), None, noise, (seconds, None)
+
+
+def _together(timed: Sequence[RecordedCall], latency: Latency, draw: Draw) -> Together | None:
+    """Whether the slowest of the calls came together, beyond what their tokens make of them."""
+    placed = [(call.started, call) for call in timed if call.started is not None]
+    starts = np.array([started for started, _ in placed])
+    seconds = np.array([call.seconds for _, call in placed], dtype=float)
+    expected = np.array([latency.expected(one.input_tokens, one.output_tokens or 0) for _, one in placed])
+    return slowest_together(starts, seconds, seconds / np.maximum(expected, SHORTEST), draw)
 
 
 def _price(calls: Sequence[RecordedCall], *, model: bool) -> Price:

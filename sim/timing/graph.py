@@ -38,7 +38,6 @@ class Placed:
         after: sites of the calls that it waited for, none of which waits for another.
         lag: from the last of their ends (or the run's start) to its start.
         inner: sites of the calls that ran inside it.
-        rest: seconds from the end of the last inner call to its own end.
     """
 
     step: ModelStep | ToolStep
@@ -47,7 +46,6 @@ class Placed:
     after: tuple[str, ...]
     lag: float
     inner: tuple[str, ...] = ()
-    rest: float = 0.0
 
     @property
     def end(self) -> float:
@@ -91,16 +89,15 @@ class _Graph:
 
     def add(self, step: ModelStep | ToolStep) -> None:
         """Place a call; those that started before it are placed."""
-        start, end = self._spans[step.site]
+        start = self._spans[step.site][0]
         within = [one for one in self.inner[step.site] if one not in self.found]
-        seconds, rest = step.seconds or 0.0, 0.0
+        seconds = step.seconds or 0.0
         if within:
             seconds = max(0.0, min(self._spans[one][0] for one in within) - start)
-            rest = max(0.0, end - max(self._spans[one][1] for one in within))
         after = self._after(step.site, start)
         ready = max((self.found[one].end for one in after), default=0.0)
         begun = max(start, ready)
-        self.found[step.site] = Placed(step, begun, seconds, after, begun - ready, tuple(sorted(within)), rest)
+        self.found[step.site] = Placed(step, begun, seconds, after, begun - ready, tuple(sorted(within)))
         self._bit[step.site], self._waits[step.site] = 1 << len(self._bit), 0
         for site in after:
             self._waits[step.site] |= self._bit[site] | self._waits[site]

@@ -43,6 +43,7 @@ class RecordedCall:
         after: sites of the calls that it waited for.
         lag: seconds from then until it was made.
         seconds: that it took by itself; None where the record does not say.
+        started: seconds since the epoch at which it was made; None where the record does not say.
         input_tokens: of the prompt, told by the provider or counted from characters.
         output_tokens: of the reply; None of a failed call, whose reply did not come.
         counted: whether tokens were counted from characters.
@@ -54,7 +55,6 @@ class RecordedCall:
         answered: whether it was answered with an error (of a tool, to its arguments).
         again: whether it asks what the failed call before it asked: a retry by the agent.
         inner: the calls that ran inside it.
-        rest: seconds from the last of their ends to its own.
     """
 
     site: str
@@ -63,6 +63,7 @@ class RecordedCall:
     after: tuple[str, ...]
     lag: float
     seconds: float | None
+    started: float | None = None
     input_tokens: int = 0
     output_tokens: int | None = 0
     counted: bool = False
@@ -74,7 +75,6 @@ class RecordedCall:
     answered: bool = False
     again: bool = False
     inner: tuple[str, ...] = ()
-    rest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,6 @@ class RecordedRun:
         tail: seconds from the end of the last call until the run ended.
         seconds: of the whole run; None where the record does not say.
         untimed: steps without a time of their own in a run that has times: their time is the agent's own.
-        scores: numbers of the outcome.
     """
 
     id: str
@@ -101,7 +100,6 @@ class RecordedRun:
     tail: float
     seconds: float | None
     untimed: int
-    scores: dict[str, float]
 
 
 def recorded_run(run: Trajectory) -> RecordedRun:
@@ -130,7 +128,6 @@ def recorded_run(run: Trajectory) -> RecordedRun:
         tail=max(0.0, (run.seconds or 0.0) - last) if timed else 0.0,
         seconds=max(run.seconds or 0.0, last) if timed else run.seconds,
         untimed=len(steps) - len(found),
-        scores={name: float(score) for name, score in run.outcome.scores.items()},
     )
 
 
@@ -179,6 +176,7 @@ def _calls(run: Trajectory, found: Sequence[Placed], *, told: bool) -> list[Reco
                 after=one.after,
                 lag=one.lag,
                 seconds=one.seconds if told else None,
+                started=step.started,
                 input_tokens=asked[step.site],
                 output_tokens=usage.output_tokens if usage else None if kind else rate(characters(step, reply=True)),
                 counted=usage is None,
@@ -188,7 +186,6 @@ def _calls(run: Trajectory, found: Sequence[Placed], *, told: bool) -> list[Reco
                 failure=kind,
                 again=before is not None and before.request == step.request,
                 inner=one.inner,
-                rest=one.rest,
             )
         )
     return calls
@@ -203,9 +200,9 @@ def _tool(one: Placed, step: ToolStep, *, told: bool) -> RecordedCall:
         after=one.after,
         lag=one.lag,
         seconds=one.seconds if told else None,
+        started=step.started,
         cost=step.cost,
         failure=kind,
         answered=step.result.error is not None and kind is None,
         inner=one.inner,
-        rest=one.rest,
     )

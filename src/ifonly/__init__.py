@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ifonly.scm.estimate import Estimate
     from ifonly.sim.continuations import Bounds, FromCorpus, Hold
     from ifonly.sim.coverage import coverage
+    from ifonly.sim.simulate.whole import simulate
     from ifonly.sim.summary import summarise
     from ifonly.sim.whatif import whatif
     from ifonly.sim.whatif_live import whatif_live
@@ -49,6 +50,7 @@ __all__ = [
     "scenarios",
     "scm",
     "sim",
+    "simulate",
     "summarise",
     "tool",
     "verify",
@@ -75,6 +77,7 @@ _HOME: dict[str, str] = {
     "read": "ifonly.agents.reading",
     "record": "ifonly.agents.recorder",
     "recover": "ifonly.agents.recorder",
+    "simulate": "ifonly.sim.simulate.whole",
     "summarise": "ifonly.sim.summary",
     "tool": "ifonly.agents.toolbox.tools",
     "verify": "ifonly.agents.verify",

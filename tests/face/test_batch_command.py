@@ -48,6 +48,7 @@ def test_text_tells_change_and_errors(cli, runs, out):
     assert done.status == 1
     assert "6 x UnknownName" in done.out
     assert "rain/0: site 'x/0'" in done.out
+    assert "Later replies: those that recorded runs" in done.out
     assert "solved" in done.out
     assert cli("batch", runs, "--questions", questions, "--corpus", runs, "--out", out, "--keep-going").status == 0
 

@@ -45,6 +45,7 @@ def test_nothing_changed(cli, timed_runs):
     done = cli("simulate", timed_runs, "--price", "large=1,2")
     assert done.status == 0
     assert "nothing is changed" in done.out
+    assert "runs that change most" not in done.out
     assert "8 runs, 24 calls" in done.out
     assert "arrivals: as recorded" in done.out
     assert "costs that take the price of these models are not known (--price tells it): small" in done.out
@@ -72,7 +73,9 @@ def test_everything_is_written(cli, timed_runs, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
     assert len(re.findall(r'<svg class="gantt"', text)) == 8
-    assert 'class="running"' in text
+    assert {'class="running"', 'class="tool"'} <= set(re.findall(r'class="\w+"', text))
+    ticks = re.findall(r'text-anchor="\w+">([^<]*) s</text>', text)
+    assert {len(tick.strip("0.,")) for tick in ticks} <= {0, 1, 2, 3}
     again = cli("simulate", timed_runs, "--world", world, "--json")
     assert SimulateAnswer.model_validate_json(again.out).runs[0].seconds.change.value == 0.0
 
@@ -91,6 +94,8 @@ def test_a_sweep_stands_in_the_answer(cli, timed_runs, tmp_path):
     assert "on the front" in done.out
     text = page.read_text(encoding="utf-8")
     assert "Settings side by side" in text
+    assert "swap.small is each of small, large" in text
+    assert 'class="gantt"' not in text
     assert len(re.findall(r'<circle class="dot"', text)) == 4
 
 

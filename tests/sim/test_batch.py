@@ -301,6 +301,13 @@ class TestSummary:
             mean, (low, high) = guarded_mean(groups, 2.0)
             assert (change.value, change.low, change.high) == pytest.approx((mean, low, high), abs=1e-12)
 
+    def test_intervals_of_shares_end_where_shares_end(self):
+        rows = [Row(n, str(n), f"t{n % 6}", "q", "s", 0.0, 1.0, 1.0, 1.0, "exact") for n in range(20)]
+        (score,) = summarise_rows([table_of(rows)]).scores
+        ends = [(one.low >= floor, one.high) for one, floor in ((score.counterfactual, 0.0), (score.change, -1.0))]
+        assert ends == [(True, 1.0), (True, 1.0)]
+        assert score.factual.low == 0.0 < score.factual.high
+
     def test_nothing_settled_has_no_mean(self):
         rows = [Row(0, "0", "t", "q", "s", 1.0, None, 0.0, 1.0, "bounds", None, "needs live or fitted")]
         score = summarise_rows([table_of(rows)]).scores[0]

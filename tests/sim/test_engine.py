@@ -250,6 +250,13 @@ def test_fallbacks_after_all_retries_each_with_its_own():
     ]
 
 
+def test_nobody_falls_back_to_whom_it_asked():
+    """As in litellm's `run_async_fallback`: a fallback of all callers is not one of its own callers."""
+    client = Client(fallbacks=("n", "o"))
+    timeline = simulate(world(client, n=Service(failures=FAILS), o=model(2.0)), [one("a", service="n")], Draw(0))
+    assert [span.service for span in timeline.spans] == ["n", "o"]
+
+
 def test_a_timeout_counts_the_queue_and_leaves_it():
     client = Client(timeout=3.0)
     timeline = simulate(world(client, m=model(2.5, concurrency=1)), [one("a"), one("b", 0.5), one("c", 1.0)], Draw(0))

@@ -32,6 +32,7 @@ from ifonly.sim.simulate import (
     sweep,
     world_text,
 )
+from ifonly.sim.simulate.numbers import Numbers
 from ifonly.sim.timing import fit_traffic
 
 LARGE = LogNormal(median=2.0, sigma=0.5)
@@ -254,17 +255,22 @@ def test_answers_go_through_json(four):
 
 
 def test_shared_noise_pairs_both_worlds(timed):
-    """The change of a concurrency under drawn arrivals: paired, its interval is far narrower than the worlds' own."""
+    """A somewhat faster service under drawn arrivals: paired, the change's interval is far narrower than the world's.
+
+    Not so where the change takes away most of what varies, the queue: see `ifonly.scenarios.shared_noise`.
+    """
     runs = [timed.run(timed.model("agent/0", 0.0, 1.0 + at % 3), id=f"r{at}") for at in range(60)]
+    six = WORLD.services["large"].model_copy(update={"concurrency": 6})
     given = ask(
-        fit_traffic(runs, WORLD),
-        Put(at="service.large.concurrency", value=8),
-        arrivals=Poisson(rate=2.0),
-        replications=10,
+        fit_traffic(runs, World(services=WORLD.services | {"large": six})),
+        Put(at="service.large.latency.base", value=0.99),
+        arrivals=Poisson(rate=2.5),
+        replications=20,
     )
     mean = given.metrics["latency mean"]
-    width, own = mean.change.high - mean.change.low, given.metrics["span"].counterfactual
-    assert width < 0.1 * (own.high - own.low)
+    widths = [one.high - one.low for one in (mean.change, mean.counterfactual)]
+    assert mean.change.high < 0.0
+    assert widths[0] < 0.3 * widths[1]
 
 
 def test_a_sweep_finds_its_front(four):
@@ -330,6 +336,41 @@ def test_a_file_that_is_no_world_is_told(tmp_path, text, found):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=found):
         read_world(path)
+
+
+def test_intervals_stay_where_numbers_can_be():
+    """Of shares and seconds, not of their changes."""
+    numbers = Numbers("counterfactual", "drawn")
+    failed = numbers.change("large refused", [0.0, 0.0, 0.0], [0.0, 0.0, 1.0])
+    assert (failed.counterfactual.low, failed.counterfactual.high) == (0.0, 1.0)
+    assert failed.change.low < 0.0
+    assert failed.change.high > 1.0
+    seconds = numbers.change("latency p50", [0.0, 0.0], [0.0, 9.0])
+    assert seconds.counterfactual.low == 0.0
+    assert seconds.counterfactual.high > 9.0
+
+
+def test_a_swap_says_how_long_replies_were_and_what_its_intervals_hold(timed):
+    runs = [
+        timed.run(timed.model("agent/0", 0.0, 2.0, name=name, tokens=(10, count)), id=f"{name}{count}")
+        for name, counts in (("large", (300, 400)), ("small", (49, 51)))
+        for count in counts
+    ]
+    swap = Swap(service="large", to="small")
+    declared = ask(fit_traffic(runs, WORLD), swap)
+    told = " ".join(declared.assumes)
+    assert "(in the median 346 a reply of large; small wrote 50 where it was asked; if that is its style" in told
+    assert "the laws of --world are taken as declared" in told
+    assert declared.metrics["latency mean"].change.low == declared.metrics["latency mean"].change.high
+    fitted = fit_traffic([*runs, timed.run(timed.model("agent/0", 0.0, 9.0, name="small", tokens=(10, 50)), id="s")])
+    given = ask(fitted, swap)
+    assert "by refitting them to calls drawn with replacement" in " ".join(given.assumes)
+    change = given.metrics["latency mean"].change
+    assert change.low < change.value < change.high
+    assert given.drawn == ()
+    # Nothing of a law is in a queue of recorded calls.
+    slot = ask(fitted, Put(at="service.large.concurrency", value=1)).metrics["latency mean"].change
+    assert slot.low == slot.high
 
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))

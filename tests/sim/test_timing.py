@@ -15,6 +15,7 @@ from ifonly.sim.services.service import Failure, Latency, Service
 from ifonly.sim.services.world import World
 from ifonly.sim.timing import fit_traffic, recorded_run
 from ifonly.sim.timing.kinds import failure_kind
+from ifonly.sim.timing.together import slowest_together
 
 
 def waits(run):
@@ -108,7 +109,7 @@ def test_what_runs_inside_a_tool_comes_after_its_first_work(timed):
         timed.model("agent/1", 8.5, 1.0, ("code/0",)),
     )
     calls = {call.site: call for call in recorded_run(run).calls}
-    assert (calls["code/0"].seconds, calls["code/0"].rest) == (2.0, 1.0)
+    assert calls["code/0"].seconds == 2.0
     assert set(calls["code/0"].inner) == {"code.model/0", "look/0"}
     assert (calls["code.model/0"].after, calls["code.model/0"].lag) == (("code/0",), 0.0)
     assert (calls["look/0"].after, calls["look/0"].lag) == (("code.model/0",), 1.0)
@@ -332,3 +333,32 @@ def test_real_runs_of_known_duration_come_back(agentdojo_runs):
     fitted = fit_traffic(read(file).trajectories)
     assert fitted.report.runs > 100
     assert worst(fitted)[2] < 1e-9
+
+
+def test_slow_calls_that_share_a_cause_are_noticed_and_others_are_not():
+    """Six of 600 calls hang, those of one minute or any. Of 200 logs of the latter p <= .01 in 7 or fewer: P = .999."""
+    rng = np.random.default_rng(0)
+
+    def p_value(together):
+        starts, noise = np.sort(rng.uniform(0.0, 6_000.0, 600)), rng.lognormal(0.0, 0.3, 600)
+        hang = rng.choice(600, 6, replace=False)
+        if together:
+            hang = np.arange(300, 306)
+        noise[hang] += 100.0
+        found = slowest_together(starts, 30.0 * noise, noise, Draw(int(rng.integers(1 << 30))))
+        assert found.slow == 6
+        return found.p_value
+
+    assert p_value(together=True) <= 0.002
+    assert sum(p_value(together=False) <= 0.01 for _ in range(200)) <= 7
+    assert slowest_together(np.arange(299.0), np.ones(299), np.ones(299), Draw(0)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_hangs_of_trail_were_one_incident(data):
+    fitted = fit_traffic(read(data / "trail_otel" / "traces.jsonl.gz").trajectories)
+    told = fitted.fits["o3-mini"].told.together
+    assert (told.slow, told.close) == (7, 5)
+    assert told.p_value <= 0.002
+    assert any("5 of its 7 slowest calls began within 47.8 seconds" in line for line in fitted.report.assumes)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["render_batch"]
 
 _WIDTH = 100
+_REPLIES = {
+    "hold": "kept as recorded, although what they answer has changed (a controlled direct effect). What the model "
+    "would have said: --corpus PATH",
+    "corpus": "those that recorded runs of the same model gave to equal requests",
+    "bounds": "left open where the recording does not settle them",
+}
 
 
 def render_batch(console: Console, answer: BatchAnswer) -> None:
@@ -45,6 +51,8 @@ def render_batch(console: Console, answer: BatchAnswer) -> None:
             _ends(row.bounds) if row.settled < row.units else "",
         )
     console.print(table)
+    if answer.continuation is not None:
+        console.print(Text(f"Later replies: {_REPLIES[answer.continuation]}"))
     verdicts = ", ".join(f"{count:,} {visible(name)}" for name, count in summary.verdicts.items())
     if verdicts:
         console.print(Text(f"Rows: {verdicts}"))

@@ -25,13 +25,13 @@ def render_answer(console: Console, answer: SimulateAnswer) -> None:
         console.print(Text(visible(line), "bold"))
     console.print(Text(visible(view.traffic)))
     console.print(grid_table(view.total))
+    if view.sweep is not None:
+        console.print(Text("settings side by side", "bold"))
+        console.print(grid_table(view.sweep))
     for title, grid in (("by service", view.services), ("runs that change most", view.runs)):
         if grid.rows:
             console.print(Text(title, "bold"))
             console.print(grid_table(grid))
-    if view.sweep is not None:
-        console.print(Text("settings side by side", "bold"))
-        console.print(grid_table(view.sweep))
     console.print(Text("laws of the services, as recorded", "bold"))
     console.print(grid_table(view.laws))
     for title, lines in (("drawn", view.drawn), ("assumes", view.assumes)):

@@ -20,6 +20,7 @@ from ifonly.scm.errors import NotApplicable
 from ifonly.sim.services.service import Price
 from ifonly.sim.simulate import Replayer, SimulateAnswer, answer, read_world, sweep, world_text
 from ifonly.sim.simulate.answers import SweepPoint
+from ifonly.sim.simulate.whole import usual_arrivals
 from ifonly.sim.timing import fit_traffic
 
 app = typer.Typer(add_completion=False)
@@ -27,12 +28,12 @@ app = typer.Typer(add_completion=False)
 HELP = (
     "Say what would have become of time, cost and load, had services been otherwise.\n\n"
     "ifonly simulate runs/ --swap o3-mini=gpt-4o-mini --html answer.html\n\n"
-    "ifonly simulate runs/ --set service.gpt-4o.concurrency=4 --set client.retry.attempts=3 --load 10\n\n"
-    "ifonly simulate runs/ --outage gpt-4o:60-120 --set 'client.fallbacks=[\"gpt-4o-mini\"]'\n\n"
+    "ifonly simulate runs/ --set service.gpt-4o.concurrency=4 --set clients.gpt-4o.retry.attempts=3 --load 10\n\n"
+    "ifonly simulate runs/ --outage gpt-4o:60-120 --set 'clients.gpt-4o.fallbacks=[\"gpt-4o-mini\"]'\n\n"
     "ifonly simulate runs/ --arrivals poisson:0.5 --sweep service.gpt-4o.concurrency=1,2,4,8 --sweep arrivals=1,2\n\n"
     "Recorded runs become traffic; the law of each service is fitted to them; every call keeps the noise that its "
     "record shows. Places for --set: service.NAME.concurrency, .queue, .requests, .tokens, .latency, .failures, "
-    ".price, .cache; client.timeout, .retry, .hedge, .fallbacks (or clients.NAME...); routes.NAME."
+    ".price, .cache; clients.NAME.timeout, .retry, .hedge, .fallbacks (client....: of all, tools too); routes.NAME."
 )
 
 
@@ -89,7 +90,7 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
         list[str] | None, _traffic("Only runs that are so; laws are fitted to the others too.", "KEY=VALUE")
     ] = None,
     format: Format = None,
-    replications: Annotated[int, _answered("Draws of what no record tells.", min=2)] = 20,
+    replications: Annotated[int, _answered("Draws of what no record tells, and refits of laws.", min=2)] = 20,
     seed: Annotated[int, _answered("Of the first of them.", min=0)] = 0,
     level: Level = 0.95,
     json: Json = False,
@@ -112,8 +113,9 @@ def simulate(  # noqa: PLR0913 -- as many as the command has options
         fitted = fit_traffic(runs, declared, others, prices=partial(_price, prices), seed=seed, progress=told)
     if save_world is not None:
         _write(save_world, world_text(fitted.traffic.world, save_world))
-    came = parse_arrivals(arrivals, recorded=fitted.traffic.origin is not None)
-    replayer = Replayer(fitted.traffic, came, replications, seed)
+    traffic = fitted.traffic
+    came = parse_arrivals(arrivals, recorded=traffic.origin is not None) if arrivals else usual_arrivals(traffic)
+    replayer = Replayer(traffic, came, replications, seed)
     try:
         points = _sweep(partial(sweep, fitted, edits, sweeps, replayer, runs=runs, quality=qualities, level=level))
         with bar("simulating", unit="replications") as told:

@@ -53,18 +53,16 @@ def parse_edits(
     return edits
 
 
-def parse_arrivals(text: str | None, *, recorded: bool) -> Arrivals:
+def parse_arrivals(text: str, *, recorded: bool) -> Arrivals:
     """Arrivals from ``recorded``, ``poisson:RATE``, ``burst:RATE,RATE,SECONDS,SECONDS`` or ``closed:USERS``.
 
     Args:
-        text: as typed; None: recorded ones, where the runs tell when they began, else one run after another.
-        recorded: whether they do.
+        text: as typed.
+        recorded: whether the runs tell when they began.
 
     Raises:
         ActionError: it is none of these, or the runs do not tell when they began.
     """
-    if text is None:
-        return Recorded() if recorded else ClosedLoop(users=1)
     kind, _, rest = text.partition(":")
     try:
         match kind:
@@ -157,7 +155,7 @@ def parse_quality(text: str | None) -> dict[str, float] | None:
 def _put(text: str) -> Put:
     place, equals, value = text.partition("=")
     if not equals or not place:
-        fix = "Write PLACE=VALUE: service.gpt-4o.concurrency=4, client.timeout=30, client.retry.attempts=3."
+        fix = "Write PLACE=VALUE: service.gpt-4o.concurrency=4, clients.gpt-4o.timeout=30, client.retry.attempts=3."
         raise ActionError(f"--set {text}", "no place with a value", fix)
     return Put(at=place.strip(), value=_json(value))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ifonly.scenarios.study import Asked, Finding, Picture, Series
 
-__all__ = ["Chart", "Forest", "Panel", "Row", "Scale", "chart", "forest", "forest_of"]
+__all__ = ["Chart", "Forest", "Panel", "Row", "Scale", "chart", "forest", "forest_of", "round_numbers"]
 
 _WIDTH, _LABELS, _RIGHT = 720.0, 250.0, 16.0
 _ROW, _TITLE, _AXIS, _SPACE = 22.0, 24.0, 20.0, 12.0
@@ -24,6 +24,19 @@ _HUGE = 1e9
 """Ends beyond it are no ends: they are not drawn."""
 _SHOWN = 38
 """Characters of a label."""
+
+
+def round_numbers(low: float, high: float) -> tuple[float, ...]:
+    """Steps of 1, 2 or 5 times a power of ten between two numbers: few, and at least three; of one number itself."""
+    if high <= low:
+        return (low,)
+    power = 10.0 ** floor(log10(high - low))
+    for factor in (5.0, 2.0, 1.0, 0.5, 0.2):
+        step = power * factor
+        places = range(ceil(low / step - _CLOSE), floor(high / step + _CLOSE) + 1)
+        if len(places) >= _TICKS:
+            break
+    return tuple(place * step for place in places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +64,8 @@ class Scale:
 
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """Places and labels of round numbers: steps of 1, 2 or 5 times a power of ten, few, and at least three."""
-        if self.high <= self.low:
-            return ((self(self.low), number(self.low)),)
-        power = 10.0 ** floor(log10(self.high - self.low))
-        for factor in (5.0, 2.0, 1.0, 0.5, 0.2):
-            step = power * factor
-            places = range(ceil(self.low / step - _CLOSE), floor(self.high / step + _CLOSE) + 1)
-            if len(places) >= _TICKS:
-                break
-        return tuple((self(place * step), number(place * step)) for place in places)
+        """Places and labels of round numbers."""
+        return tuple((self(value), number(value)) for value in round_numbers(self.low, self.high))
 
     @classmethod
     def over(cls, values: Iterable[float], start: float, stop: float) -> Scale:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ifonly.report.charts import round_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,7 +20,8 @@ WIDTH = 960.0
 
 _LEFT, _ROW, _GAP, _AXIS = 104.0, 14.0, 10.0, 22.0
 _RUNS, _FAILING = 12, 4
-_TICKS = 5
+_SEAM, _HAIRLINE = 0.6, 0.75
+"""The gap between bars that follow each other, and the least width of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Bar:
     """A stretch of time, in the picture's units.
 
     Args:
-        kind: queued, running, retried, failed or inner (what ran inside a step).
+        kind: queued, running, tool (a tool runs), retried, failed or inner (what ran inside a step).
         title: what it is, for the reader who points at it.
         x: where it starts.
         y: of its row.
@@ -64,7 +67,9 @@ class Picture:
 
 
 def pictures(answer: SimulateAnswer) -> tuple[Picture, ...]:
-    """The runs whose time changes most; the longest ones where nothing changes."""
+    """The runs whose time changes most; the longest where nothing changes, none where settings are swept instead."""
+    if answer.sweep and not answer.edits:
+        return ()
 
     def moved(place: int) -> tuple[float, float]:
         one = answer.runs[place].seconds
@@ -94,21 +99,20 @@ def _picture(run: str, steps: Sequence[StepSpans], answer: SimulateAnswer, place
     begins = {name: min((a.queued for _, spans in lane for a in spans), default=0.0) for name, lane in worlds}
     ends = [a.ended - begins[name] for name, lane in worlds for _, spans in lane for a in spans]
     longest = max(ends, default=0.0) or 1.0
+    unit = (WIDTH - _LEFT - 4.0) / longest
+    tools = frozenset(one.service for one in answer.traffic.services if not one.model)
     bars: list[Bar] = []
     lanes, top = [], 4.0
     for name, lane in worlds:
-        scale = _Scale(begins[name], (WIDTH - _LEFT - 4.0) / longest)
-        made, rows = _lane(lane, scale, top)
+        scale = _Scale(begins[name], unit)
+        made, rows = _lane(lane, scale, top, tools)
         bars += made
         lanes.append((name, top + _ROW * 0.8))
         top += rows * _ROW + _GAP
-    ticks = tuple(
-        (_LEFT + (WIDTH - _LEFT - 4.0) * share / _TICKS, f"{longest * share / _TICKS:.3g} s")
-        for share in range(_TICKS + 1)
-    )
+    ticks = tuple((round(_LEFT + at * unit, 2), f"{at:,.10g} s") for at in round_numbers(0.0, longest))
     seconds = answer.runs[place].seconds
     now = seconds.counterfactual.value if seconds.counterfactual is not None else None
-    change = f"{seconds.factual or 0.0:.4g} s recorded, {now or 0.0:.4g} s changed"
+    change = f"{seconds.factual or 0.0:,.1f} s recorded, {now or 0.0:,.1f} s changed"
     return Picture(run, change, top + _AXIS, tuple(bars), tuple(lanes), ticks)
 
 
@@ -122,11 +126,12 @@ class _Scale:
     def bar(self, kind: str, title: str, start: float, end: float, y: float) -> Bar:
         """The bar of a stretch."""
         x = _LEFT + (start - self.begin) * self.unit
-        return Bar(kind, title, round(x, 2), round(y, 2), round(max((end - start) * self.unit, 0.75), 2), _ROW - 3.0)
+        width = max((end - start) * self.unit - _SEAM, _HAIRLINE)
+        return Bar(kind, title, round(x, 2), round(y, 2), round(width, 2), _ROW - 3.0)
 
 
 def _lane(
-    lane: Iterable[tuple[StepSpans, tuple[AttemptSpan, ...]]], scale: _Scale, top: float
+    lane: Iterable[tuple[StepSpans, tuple[AttemptSpan, ...]]], scale: _Scale, top: float, tools: frozenset[str]
 ) -> tuple[list[Bar], int]:
     """The bars of a world, calls that overlap in rows of their own; and how many rows there are."""
     lane = list(lane)
@@ -146,11 +151,11 @@ def _lane(
                 scale.bar("inner", f"{step.site}: until {last - begin:.4g} s with what ran inside", begin, last, y)
             )
         for one in spans:
-            bars += _attempt(step.site, one, scale, y)
+            bars += _attempt(step.site, one, scale, y, tools)
     return bars, max(len(free), 1)
 
 
-def _attempt(site: str, one: AttemptSpan, scale: _Scale, y: float) -> list[Bar]:
+def _attempt(site: str, one: AttemptSpan, scale: _Scale, y: float, tools: frozenset[str]) -> list[Bar]:
     told = f"{site}: {one.service}"
     begun = one.ended if one.started is None else one.started
     bars = []
@@ -158,7 +163,8 @@ def _attempt(site: str, one: AttemptSpan, scale: _Scale, y: float) -> list[Bar]:
         bars.append(scale.bar("queued", f"{told}, queued {begun - one.queued:.4g} s", one.queued, begun, y))
     bad = one.status not in {"ok", "cancelled"}
     if one.started is not None or bad:
-        kind = "failed" if bad else "retried" if one.attempt > 1 or one.hedge else "running"
+        again = one.attempt > 1 or one.hedge
+        kind = "failed" if bad else "retried" if again else "tool" if one.service in tools else "running"
         name = "" if one.attempt == 1 else f", attempt {one.attempt}"
         name += ", hedge" if one.hedge else ""
         bars.append(scale.bar(kind, f"{told}{name}, {one.status} after {one.ended - begun:.4g} s", begun, one.ended, y))

@@ -30,7 +30,7 @@ _TOTAL = (
     ("throughput", "runs done a second"),
     ("failed", "share of runs that fail"),
     ("attempts", "attempts of calls"),
-    ("retries", "of them retries"),
+    ("retries", "of them retries and fallbacks"),
     ("hedges", "of them hedges"),
     ("cost", "cost of all ($)"),
     ("cost_per_request", "cost of a run ($)"),
@@ -57,11 +57,11 @@ class SimulateView:
     """A whole answer.
 
     Args:
-        question: what was changed, a line each.
+        question: what was changed, a line each, and what was swept.
         traffic: what it was asked of, in a line.
         total: of all runs.
         services: a table each of those that are used otherwise than recorded; all, where nothing was changed.
-        runs: that change most.
+        runs: that change most; none where none changes.
         sweep: settings side by side; None where none were asked for.
         laws: of services.
         drawn: what was drawn.
@@ -82,7 +82,7 @@ class SimulateView:
 def simulate_view(answer: SimulateAnswer) -> SimulateView:
     """The answer in words."""
     return SimulateView(
-        question=answer.words or ("nothing is changed: the traffic as recorded",),
+        question=(*answer.words, *_swept(answer.sweep)) or ("nothing is changed: the traffic as recorded",),
         traffic=_traffic(answer),
         total=Grid(
             ("in total", "recorded", "would have been", "change"),
@@ -99,11 +99,20 @@ def simulate_view(answer: SimulateAnswer) -> SimulateView:
 
 def _traffic(answer: SimulateAnswer) -> str:
     told = answer.traffic
-    text = f"{told.runs:,} runs, {told.calls:,} calls, {number(told.seconds)} seconds in all, "
+    text = f"{told.runs:,} runs, {told.calls:,} calls, {_short(told.seconds)} seconds in all, "
     text += f"{told.agent_seconds / told.seconds:.1%} of them the agents' own; " if told.seconds else ""
     text += f"arrivals: {answer.arrivals}"
     left = sum(told.left_out.values())
     return text + (f"; {left:,} runs left out ({', '.join(told.left_out)})" if left else "")
+
+
+def _swept(points: Sequence[SweepPoint]) -> tuple[str, ...]:
+    """Each swept place with its values."""
+    values: dict[str, dict[str, None]] = {}
+    for point in points:
+        for place, value in point.setting.items():
+            values.setdefault(place, {})[str(value)] = None
+    return tuple(f"{place} is each of {', '.join(tried)}" for place, tried in values.items())
 
 
 def _silent(change: Change, name: str) -> bool:
@@ -119,6 +128,10 @@ def _total(answer: SimulateAnswer, name: str) -> tuple[str, ...]:
         return (_UNKNOWN,) * 3 if name in _COSTS and answer.traffic.unpriced else ()
     if _silent(change, name):
         return ()
+    return _told(change, name)
+
+
+def _told(change: Change, name: str) -> tuple[str, ...]:
     return tuple(cell or (_UNKNOWN if name in _COSTS else "") for cell in _cells(change))
 
 
@@ -131,8 +144,10 @@ def _plain(value: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    """Three decimals, more where there would be nothing but noughts."""
+    """Some four digits: three decimals below a hundred, more where there would be nothing but noughts."""
     value = 0.0 if abs(value) < _ROUNDING else value
+    if abs(value) >= 100.0:  # noqa: PLR2004
+        return f"{value:,.0f}" if abs(value) >= 1000.0 or value == round(value) else f"{value:.1f}"  # noqa: PLR2004
     return number(value) if value == 0.0 or abs(value) >= 0.01 else f"{value:.3g}"  # noqa: PLR2004
 
 
@@ -154,13 +169,13 @@ def _services(answer: SimulateAnswer) -> Grid:
     for service in names:
         for key, label in _SERVICE:
             change = answer.metrics.get(f"{service} {key}")
-            if change is None:
-                continue
+            if change is None or (change.counterfactual is None and key not in _COSTS):
+                continue  # of a service that is asked no more, its attempts say all
             differs = (
                 change.change is None or not change.change.low - _ROUNDING <= 0.0 <= change.change.high + _ROUNDING
             )
-            if differs or (not answer.edits and key in {"attempts", "service p50"}):
-                rows.append((service, label, *_cells(change)))
+            if differs or (not answer.edits and not answer.sweep and key in {"attempts", "service p50"}):
+                rows.append((service, label, *_told(change, key)))
     return Grid(("service", "number", "recorded", "would have been", "change"), tuple(rows))
 
 
@@ -172,7 +187,7 @@ def _runs(answer: SimulateAnswer) -> Grid:
 
     order = sorted(range(len(answer.runs)), key=moved, reverse=True)[:_RUNS]
     rows = []
-    for place in order:
+    for place in (place for place in order if moved(place) > _ROUNDING):
         one = answer.runs[place]
         fails = one.failed.counterfactual
         failing = "" if fails is None or not fails.value else f"fails with P = {number(fails.value)}"
