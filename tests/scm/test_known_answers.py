@@ -264,7 +264,7 @@ def beta_binomial_success_node():
     def world():
         p = endogenous("p", choice(((1 + nodes) / 2).tolist(), (weights / 2).tolist()))
         for run in range(10):
-            endogenous(f"success/{run}", Threshold(lambda chance: tensor(chance)), p)
+            endogenous(f"success/{run}", Threshold(tensor), p)
 
     seen = {f"success/{run}": float(run < 7) for run in range(10)}
     mean = enumerate_world(world, seen).estimate("p").value
