@@ -46,7 +46,7 @@ def real_study(folder: Path, seed: int) -> Study:
         seed: of the log in which a defence was on where the risk was higher.
 
     Raises:
-        InputError: the folder lacks the index, or runs of a defence.
+        InputError: the folder lacks runs, or those of a defence.
     """
     experiment = read_experiment(folder)
     base = Arm()

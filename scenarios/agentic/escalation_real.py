@@ -15,7 +15,7 @@ import numpy as np
 from ifonly.agents.errors import InputError
 from ifonly.scenarios.agentic.prices import PRICES, run_costs
 from ifonly.scenarios.study import Asked, Figures, Finding, SensitivityRow, Study
-from ifonly.scenarios.swaps.cells import tables
+from ifonly.scenarios.swaps.cells import BRING, tables
 from ifonly.scm.clustered import clustered_mean
 from ifonly.scm.policy.front import dominated
 
@@ -93,13 +93,13 @@ def read_arms(folder: Path, prices: Mapping[str, tuple[float, float]] = PRICES) 
     """Read the models that have a price.
 
     Args:
-        folder: of agentdojo_runs.
+        folder: of the runs, as for `tables`.
         prices: by model, US dollars per million tokens of input and output.
 
     Raises:
-        InputError: the folder lacks the index or runs, or the models share fewer than ten tasks.
+        InputError: the folder lacks runs of a model, or the models share fewer than ten tasks.
     """
-    table, costs = tables(folder / "index.csv.gz")["utility"], run_costs(folder, prices)
+    table, costs = tables(folder)["utility"], run_costs(folder, prices)
     found: dict[str, dict[str, tuple[float, float]]] = {model: {} for model in prices}
     for name, cell, outcome in zip(table.ids, table.cells, table.outcomes.tolist(), strict=True):
         if name in costs and cell.attack is None and cell.agent == "agentdojo":
@@ -107,7 +107,7 @@ def read_arms(folder: Path, prices: Mapping[str, tuple[float, float]] = PRICES) 
     tasks = sorted(set.intersection(*(set(mine) for mine in found.values())))
     if len(tasks) < _FEW:
         what = f"{len(found)} models share {len(tasks)} of at least {_FEW} tasks"
-        raise InputError(str(folder), what, "Name the whole folder agentdojo_runs.")
+        raise InputError(str(folder), what, f"Name the whole folder. {BRING}")
     both = np.array([[found[model][task] for task in tasks] for model in found])
     return Arms(tuple(found), tuple(tasks), both[..., 0], both[..., 1])
 

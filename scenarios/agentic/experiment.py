@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 from ifonly.agents.errors import InputError
-from ifonly.scenarios.swaps.cells import MAIN_ATTACK, tables
+from ifonly.scenarios.swaps.cells import BRING, MAIN_ATTACK, tables
 from ifonly.scm.clustered import Clustered
 from ifonly.scm.estimate import Estimate
 
@@ -134,7 +134,7 @@ class Experiment:
         pairs = [(key, other) for key, other in pairs if other in off]
         if len(pairs) < _FEW:
             found = f"{treated} and {control} share {len(pairs)} of at least {_FEW} runs of the same tasks"
-            raise InputError("agentdojo_runs", found, "Name a folder whose index.csv.gz has runs of both.")
+            raise InputError("agentdojo_runs", found, f"Name a folder that has runs of both. {BRING}")
         differences = np.array([on[key] - off[other] for key, other in pairs])
         clusters = [_numbers(self.tasks, (key[0] for key, _ in pairs))]
         if len(np.unique(clusters[0])) < len(pairs):
@@ -169,7 +169,7 @@ class Experiment:
     def _of(self, score: str, arm: Arm) -> Mapping[Key, float]:
         found = self.outcomes[score].get(arm)
         if found is None:
-            raise InputError("agentdojo_runs", f"no runs of {arm}", "Name the whole folder, with its index.csv.gz.")
+            raise InputError("agentdojo_runs", f"no runs of {arm}", f"Name the whole folder. {BRING}")
         return found
 
     def _inside(self, key: Key, suite: str | None) -> bool:
@@ -180,13 +180,13 @@ def read_experiment(folder: Path) -> Experiment:
     """Read the experiment.
 
     Args:
-        folder: that holds ``index.csv.gz``. Empty runs and those with an API error are left out, so that their pairs
+        folder: of the runs, as for `tables`. Empty runs and those with an API error are left out, so that their pairs
             are too.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there are no runs, or one cannot be read.
     """
-    found = tables(folder / "index.csv.gz")
+    found = tables(folder)
     outcomes: dict[str, dict[Arm, dict[Key, float]]] = {}
     suites: dict[str, str] = {}
     for score, table in ((UTILITY, found["utility"]), (SUCCESS, found["security"])):

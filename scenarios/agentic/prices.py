@@ -4,21 +4,26 @@ Prices: US dollars per million tokens of input and output, as listed in litellm 
 ``model_prices_and_context_window_backup.json``; Claude 3.5 Sonnet under its Bedrock name). Of AgentDojo's seventeen
 models these eleven are listed there; Command R's prices have fallen since the runs were made.
 
-Tokens are taken as 4 characters each: of system prompt, messages and tool calls. The description of the tools, which
-every request carries too, is not recorded and not counted, nor is a discount for cached prompts.
+Tokens are taken as 4 characters each: of system prompt, messages, and names and arguments of tool calls. The
+description of the tools, which every request carries too, is not recorded and not counted, nor is a discount for cached
+prompts.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ifonly.agents.errors import InputError
+from ifonly.agents.records import ModelStep
+from ifonly.scenarios.swaps.cells import BRING, recorded
+from ifonly.sim.swaps.cells import cell_of
+from ifonly.sim.timing.prompts import CHARACTERS_A_TOKEN, characters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from ifonly.agents.records import Trajectory
 
 __all__ = ["PRICES", "run_costs", "run_tokens"]
 
@@ -37,64 +42,40 @@ PRICES: Final[Mapping[str, tuple[float, float]]] = {
     "gpt-4o-mini-2024-07-18": (0.15, 0.6),
 }
 
-_TOKEN = 4.0
 _MILLION = 1e6
+
+_CLEAN: Final = ("{model}.jsonl.gz", "{model}__none.jsonl.gz", "{model}/*/user_task_*/none/none.json")
+"""Where the clean runs of a model are: in one file with others or alone, or each in its own."""
 
 
 def run_costs(folder: Path, prices: Mapping[str, tuple[float, float]] = PRICES) -> dict[str, float]:
     """Return the cost of every clean run of a user task by the priced models, in US dollars, by run id.
 
     Args:
-        folder: of agentdojo_runs.
+        folder: of the runs, as for `recorded`.
         prices: by model.
 
     Raises:
-        InputError: the folder lacks the runs of a model, or a line of them cannot be read.
+        InputError: the folder lacks the runs of a model, or one of them cannot be read.
     """
-    prompts = _system_prompts(folder / "system_prompts.json")
     made: dict[str, float] = {}
     for model, (asked, said) in prices.items():
-        for run in _runs(folder, model):
-            if run["attack_type"] in (None, "none") and run["user_task_id"].startswith("user_task"):
-                read, written = run_tokens(run["messages"], prompts)
-                made[run["run_id"]] = (asked * read + said * written) / _MILLION
+        clean = [run for pattern in _CLEAN for run in recorded(folder, pattern.format(model=model)) if _counts(run)]
+        if not clean:
+            raise InputError(str(folder), f"no clean runs of {model}", BRING)
+        for run in clean:
+            read, written = run_tokens(run)
+            made[run.id] = (asked * read + said * written) / _MILLION
     return made
 
 
-def run_tokens(messages: list[dict[str, Any]], prompts: Mapping[str, str]) -> tuple[float, float]:
-    """Return tokens read and written by the model over a run.
-
-    Args:
-        messages: of the run.
-        prompts: system prompts by the reference that stands in their place.
-    """
-    so_far = read = written = 0.0
-    for message in messages:
-        size = len(message.get("content") or prompts.get(message.get("ref") or "", ""))
-        size += len(json.dumps(message["tool_calls"])) if message.get("tool_calls") else 0
-        if message["role"] == "assistant":
-            read, written = read + so_far, written + size
-        so_far += size
-    return read / _TOKEN, written / _TOKEN
+def run_tokens(run: Trajectory) -> tuple[float, float]:
+    """Return tokens read and written by the model over a run."""
+    steps = [step for step in run.steps if isinstance(step, ModelStep)]
+    read, written = (sum(characters(step, reply=reply) for step in steps) for reply in (False, True))
+    return read / CHARACTERS_A_TOKEN, written / CHARACTERS_A_TOKEN
 
 
-def _system_prompts(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise InputError(str(path), "no such file", "Name the folder agentdojo_runs, with all that it holds.")
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def _runs(folder: Path, model: str) -> Iterator[dict[str, Any]]:
-    """Runs of a model, from the file of its clean runs."""
-    paths = [folder / "runs" / f"{model}{ending}.jsonl.gz" for ending in ("", "__none")]
-    path = next((one for one in paths if one.is_file()), None)
-    if path is None:
-        raise InputError(str(paths[0]), "no such file", "Name the folder agentdojo_runs, with its folder runs.")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                fix = "Fetch the data again; compare its size with that in SOURCE.md."
-                raise InputError(str(path), f"is no JSON: {error}", fix, record=number) from error
+def _counts(run: Trajectory) -> bool:
+    cell = cell_of(run)
+    return cell.attack is None and cell.task.startswith(f"{cell.suite}/user_task")

@@ -44,7 +44,11 @@ def rater_figures(folder: Path) -> tuple[tuple[Figures, ...], tuple[str, ...]]:
     ]
     if (folder / PANDALM).is_dir():
         pairs = read_pairs(folder / PANDALM)
-        figures += [_moved(pairs), _mixed(pairs)]
+        figures += [_moved(pairs), _placed(pairs), _mixed(pairs)]
+        notes.append(
+            "PandaLM shows each pair of models in one order, AlpacaEval's was drawn and not kept: what standing first "
+            "does is told by strengths that add up, or beside the humans, and by nothing else. Judge in both orders."
+        )
         notes.append(f"{pairs.left_out} of PandaLM's pairs are left out: a judge's reply there was no choice.")
     if (folder / HARMLESS).is_dir():
         figures.append(_harmless(read_harmless(folder / HARMLESS)))
@@ -76,6 +80,19 @@ def _moved(pairs: Pairs) -> Figures:
             "length: log-odds less humans'",
             "first answer taken, less humans",
         ),
+        rows=tuple(rows),
+    )
+
+
+def _placed(pairs: Pairs) -> Figures:
+    humans, rows = pairs.placed("humans"), list[tuple[str | float, ...]]()
+    for rater in ("humans", *HUMANS, *JUDGES):
+        odds, adding = pairs.placed(rater)
+        gap = _told(odds.less(humans.odds).estimate()) if rater in JUDGES else ""
+        rows.append((rater, _told(chance(odds, "first")), gap, adding))
+    return Figures(
+        title="PandaLM: chance that the first of two equally strong answers is preferred, if strengths add up",
+        titles=("rater", "first", "log-odds less humans'", "p-value of strengths that add up"),
         rows=tuple(rows),
     )
 

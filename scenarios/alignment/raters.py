@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import chi2
 
 from ifonly.agents.errors import InputError
 from ifonly.agents.tables import Table, read_table
 from ifonly.scenarios.alignment.style import LISTS, RATIO, style_of
-from ifonly.scm.policy.value import Value
+from ifonly.scm.policy.value import Value, covariance
 from ifonly.scm.preference.annotators import remixed
 from ifonly.scm.preference.logistic import Fit, fit_logistic
 
@@ -29,7 +30,18 @@ if TYPE_CHECKING:
     from ifonly.scm.estimate import Estimate
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["HARMLESS", "HUMANS", "JUDGES", "PANDALM", "Harmless", "Pairs", "chance", "read_harmless", "read_pairs"]
+__all__ = [
+    "HARMLESS",
+    "HUMANS",
+    "JUDGES",
+    "PANDALM",
+    "Harmless",
+    "Pairs",
+    "Placed",
+    "chance",
+    "read_harmless",
+    "read_pairs",
+]
 
 PANDALM: Final = "pandalm_judges"
 """The folder of PandaLM's pairs."""
@@ -51,12 +63,24 @@ def chance(value: Value, column: str, level: float = _LEVEL) -> Estimate:
 
     Args:
         value: the coefficient.
-        column: of `_DOUBLED`.
+        column: of `_DOUBLED`; any other is told for 1.
         level: of the interval.
     """
-    told = value.estimate(level)
-    at, low, high = (float(expit(end * _DOUBLED[column])) for end in (value.value, told.low, told.high))
+    told, size = value.estimate(level), _DOUBLED.get(column, 1.0)
+    at, low, high = (float(expit(end * size)) for end in (value.value, told.low, told.high))
     return told.model_copy(update={"value": at, "low": low, "high": high})
+
+
+class Placed(NamedTuple):
+    """What standing first does.
+
+    Attributes:
+        odds: log-odds that the first of two equally strong answers is preferred; 0 is no effect.
+        adding: p-value of strengths that add up, which it takes for granted.
+    """
+
+    odds: Value
+    adding: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +123,26 @@ class Pairs:
         gap = self.raters[rater] - self.human
         mean = float(gap.mean())
         return Value("first", mean, gap - mean, None, self.prompt)
+
+    def placed(self, rater: str) -> Placed:
+        """What standing first does to a rater, if log-odds of models are differences of their strengths.
+
+        Each pair of models stands in one order, so that pair by pair its order and its models cannot be told apart. But
+        strengths that add up leave something over: of a before b, b before c and a before c, logit(a, b) +
+        logit(b, c) - logit(a, c) is the order's alone. Least squares over all pairs of models, weighed by their
+        covariance; what is left of them is chi-square if strengths add up.
+        """
+        fit = fit_logistic(self.levels, self.human if rater == "humans" else self.raters[rater])
+        found = [fit.coefficient(key, self.prompt) for key in self.levels]
+        models = sorted({name for key in self.levels for name in key.split("_")})
+        sides = [[(name == key.split("_")[0]) - (name == key.split("_")[1]) for name in models] for key in self.levels]
+        design = np.column_stack([np.array(sides, dtype=float)[:, 1:], np.ones(len(found))])
+        precision, odds = np.linalg.inv(covariance(found)), np.array([one.value for one in found])
+        solved = np.linalg.solve(design.T @ precision @ design, design.T @ precision)
+        left = odds - design @ (solved @ odds)
+        influence = np.sum([share * one.influence for share, one in zip(solved[-1], found, strict=True)], 0)
+        adding = float(chi2.sf(left @ precision @ left, len(found) - design.shape[1]))
+        return Placed(Value("placed", float(solved[-1] @ odds), influence, None, self.prompt), adding)
 
     def mixed(self, humans: float) -> Value:
         """P(the longer answer is preferred) by a mix of annotators.

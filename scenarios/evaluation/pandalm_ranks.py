@@ -15,6 +15,7 @@ from ifonly.scm.draw import Draw
 from ifonly.scm.evaluation.labels import Judged
 from ifonly.scm.evaluation.powered import powered, powered_mean, powered_value
 from ifonly.scm.evaluation.ranking import Ranked, rank_systems
+from ifonly.scm.evaluation.strengths import powered_strengths
 from ifonly.scm.policy.value import Value
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ _REPEATS: Final = 1_000
 _JUDGE: Final = "PandaLM-7B"
 
 
-def ranks_figures(ranks: Sequence[Ranked], judges: Mapping[str, float]) -> Figures:
+_TITLE: Final = "Systems in order; intervals and ranks hold for all at once"
+_STRENGTHS: Final = "The same by strength, as if all had met the same opponents: log-odds, less the mean of all"
+
+
+def ranks_figures(ranks: Sequence[Ranked], judges: Mapping[str, float], title: str = _TITLE) -> Figures:
     """The table of a ranking.
 
     Args:
         ranks: best first.
-        judges: mean of the judge's score by system, without correction.
+        judges: the judge's number of each system, without correction.
+        title: of the table.
     """
     order = sorted(judges, key=lambda name: -judges[name])
     rows = tuple(
@@ -51,7 +57,7 @@ def ranks_figures(ranks: Sequence[Ranked], judges: Mapping[str, float]) -> Figur
         for one in ranks
     )
     titles = ("system", "value", "low", "high", "rank", "the judge alone", "its rank")
-    return Figures(title="Systems in order; intervals and ranks hold for all at once", titles=titles, rows=rows)
+    return Figures(title=title, titles=titles, rows=rows)
 
 
 def system_values(pairs: Pairs, human: Floats, judge: Floats) -> dict[str, Value]:
@@ -94,6 +100,7 @@ def _study(path: Path, seed: int) -> Study:
         sensitivity=label_odds(Judged(pairs.wins(best, human), pairs.wins(best, judge)), seed),
         figures=(
             ranks_figures(ranks, alone),
+            _by_strength(pairs, human, judge, seed),
             Figures(
                 title="Intervals over 1,000 random sets of 60 labels of a system's pairs, against the mean of all",
                 titles=TITLES,
@@ -103,9 +110,18 @@ def _study(path: Path, seed: int) -> Study:
         decision=_decision(ranks),
         notes=(
             f"By all labels the order is {', '.join(order)}; the ranks left open hold {held} of {len(order)} of these.",
-            "Opponents are those that each model met: a win rate is over its pairs.",
+            "Opponents are those that each model met: a win rate is over its pairs. A strength assumes that log-odds "
+            "are differences of strengths (Bradley and Terry 1952).",
         ),
     )
+
+
+def _by_strength(pairs: Pairs, human: Floats, judge: Floats, seed: int) -> Figures:
+    def strengths(labels: Floats) -> dict[str, Value]:
+        return powered_strengths(pairs.first, pairs.second, Judged(labels, judge, pairs.clusters))
+
+    ranks = rank_systems(strengths(human), Draw(seed))
+    return ranks_figures(ranks, {name: one.value for name, one in strengths(judge).items()}, _STRENGTHS)
 
 
 def _asked(name: str, pairs: Pairs, human: Floats, truth: float) -> Asked:

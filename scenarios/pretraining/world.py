@@ -22,6 +22,7 @@ Long because a world's program, population, truths and estimators stand together
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from math import exp, fsum
 from typing import TYPE_CHECKING, Any, Final
@@ -101,6 +102,7 @@ def _program() -> None:
     )
 
 
+@cache
 def _units() -> list[tuple[float, float, float, float, Floats]]:
     """The population: probability, period, compute, code and mixture; noise by Gauss-Hermite quadrature."""
     nodes, weights = hermegauss(40)

@@ -119,7 +119,7 @@ def swap_bench(
     a model but n runs), ``A alone`` (all of a task but one other model's run of it).
 
     Args:
-        data: folder of agentdojo_runs, with ``index.csv.gz`` and ``runs``.
+        data: folder of the runs, as for `tables`.
         told: of progress: done, total.
         seed: of folds, fits and resampling.
         quick: three folds in place of ten and five, and two models in place of all.
@@ -128,8 +128,8 @@ def swap_bench(
     Raises:
         InputError: the data are not there.
     """
-    swaps = recorded_swaps([data / "runs"], seed) if steps else ()
-    found = tables(data / "index.csv.gz")
+    swaps = recorded_swaps(data, seed) if steps else ()
+    found = tables(data)
     models, sizes = _models(tuple(found.values()), quick=quick), _SEEN[1:2] if quick else _SEEN
     step = _Counter(told, len(found) * (2 * (_QUICK_FOLDS if quick else 10) + len(models) * len(sizes)))
     splits, of_steps = list[tuple[str, dict[Kind, Predicted]]](), list[StepRow]()

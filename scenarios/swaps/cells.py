@@ -1,25 +1,32 @@
-"""The recorded outcomes of AgentDojo, from the index of its runs."""
+"""The recorded outcomes of AgentDojo, from its runs or from an index of them."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from ifonly.agents.environments.agentdojo_ref import defence_of
 from ifonly.agents.errors import InputError
-from ifonly.sim.swaps.cells import Cell
+from ifonly.agents.reading import stream
+from ifonly.sim.swaps.cells import Cell, cell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ifonly.agents.records import Trajectory
     from ifonly.scm.item_response.facets import Floats, Ints
 
-__all__ = ["MAIN_ATTACK", "Table", "tables"]
+__all__ = ["BRING", "MAIN_ATTACK", "Table", "recorded", "tables"]
+
+BRING: Final = "`ifonly data get agentdojo` brings the runs, and prints the folder to name."
+"""What to do where there are none."""
+
+_INDEX: Final = "index.csv.gz"
 
 MAIN_ATTACK = "important_instructions"
 """The attack under which every model was run."""
@@ -54,34 +61,73 @@ class Table:
         return [self.cells[n].attack is not None for n in chosen]
 
 
-def tables(index: Path) -> dict[str, Table]:
+class _Row(NamedTuple):
+    """A run that was recorded whole: what it met, and its scores."""
+
+    id: str
+    cell: Cell
+    utility: float
+    security: float
+
+
+def tables(folder: Path) -> dict[str, Table]:
     """Utility (clean and attacked runs) and security (attacked runs) of all user tasks.
 
+    Empty runs and those with an API error are left out.
+
     Args:
-        index: ``index.csv.gz``, one row a run. Empty runs and those with an API error are left out.
+        folder: of the runs. If it has ``index.csv.gz``, one row a run, that alone is read; else all runs, as `recorded`
+            finds them.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there are no runs, or one cannot be read.
     """
-    if not index.is_file():
-        raise InputError(str(index), "no such file", "Name the folder of agentdojo_runs, which has index.csv.gz.")
-    with gzip.open(index, "rt", encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["empty"] == row["api_error"] == "0"]
-    rows = [row for row in rows if row["user_task"].startswith("user_task")]
-    cells = [_cell(row) for row in rows]
-    secure = [cell.attack is not None and not cell.attack.endswith(_OF_SERVICE) for cell in cells]
+    index = folder / _INDEX
+    found = _indexed(index) if index.is_file() else _read(folder)
+    rows = [row for row in found if row.cell.task.startswith(f"{row.cell.suite}/user_task")]
+    attacked = [row for row in rows if row.cell.attack is not None and not row.cell.attack.endswith(_OF_SERVICE)]
     return {
-        "utility": _table("utility", rows, cells, [True] * len(rows)),
-        "security": _table("security", rows, cells, secure),
+        "utility": _table("utility", [(row, row.utility) for row in rows]),
+        "security": _table("security", [(row, row.security) for row in attacked]),
     }
 
 
-def _table(score: str, rows: list[dict[str, str]], cells: list[Cell], kept: list[bool]) -> Table:
-    places = [n for n, keep in enumerate(kept) if keep]
-    mine = tuple(cells[n] for n in places)
-    targets = [n for n, c in enumerate(mine) if c.attack in (None, MAIN_ATTACK) and (c.model, c.agent) != _PARTIAL]
-    outcomes = np.array([float(rows[n][score]) for n in places])
-    return Table(score, tuple(rows[n]["run_id"] for n in places), mine, outcomes, np.array(targets))
+def recorded(folder: Path, files: str = "") -> Iterator[Trajectory]:
+    """Yield recorded runs.
+
+    Args:
+        folder: that holds the runs, or a folder ``runs`` of them: what ``ifonly data get agentdojo`` brings.
+        files: pattern of the files to read; all if empty.
+
+    Raises:
+        InputError: there are no such files, or one cannot be read.
+    """
+    inside = folder / "runs" if (folder / "runs").is_dir() else folder
+    for found in stream(inside.glob(files) if files else inside, "agentdojo"):
+        if isinstance(found, InputError):
+            raise InputError(found.file, found.found, f"{found.fix} {BRING}", record=found.record) from found
+        yield found
+
+
+def _read(folder: Path) -> Iterator[_Row]:
+    for run in recorded(folder):
+        if run.steps and run.outcome.error is None:
+            scores = run.outcome.scores
+            yield _Row(run.id, cell_of(run), float(scores["utility"]), float(scores.get("security", 0)))
+
+
+def _indexed(index: Path) -> Iterator[_Row]:
+    with gzip.open(index, "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["empty"] == row["api_error"] == "0":
+                yield _Row(row["run_id"], _cell(row), float(row["utility"]), float(row["security"]))
+
+
+def _table(score: str, scored: list[tuple[_Row, float]]) -> Table:
+    cells = tuple(row.cell for row, _ in scored)
+    targets = [n for n, c in enumerate(cells) if c.attack in (None, MAIN_ATTACK) and (c.model, c.agent) != _PARTIAL]
+    outcomes = np.array([outcome for _, outcome in scored])
+    return Table(score, tuple(row.id for row, _ in scored), cells, outcomes, np.array(targets, dtype=np.intp))
 
 
 def _cell(row: Mapping[str, str]) -> Cell:

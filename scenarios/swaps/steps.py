@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ifonly.agents.corpus import Corpus
-from ifonly.agents.reading import read
+from ifonly.scenarios.swaps.cells import recorded
 from ifonly.scenarios.swaps.scores import brier, calibration_error
 from ifonly.scm.draw import Draw
 from ifonly.scm.item_response.unit import coupled, fit_share, with_share
@@ -46,10 +46,9 @@ class Gathered:
     high: list[float] = field(default_factory=list)
 
 
-def recorded_swaps(runs: Sequence[Path], seed: int) -> tuple[Settled, ...]:
-    """All settled swaps of the runs in these files or folders."""
-    found = [run for path in runs for run in read(path).trajectories]
-    return settled(Corpus(found), Draw(seed))
+def recorded_swaps(folder: Path, seed: int) -> tuple[Settled, ...]:
+    """All settled swaps of the runs of a folder, as `recorded` finds them."""
+    return settled(Corpus(list(recorded(folder))), Draw(seed))
 
 
 def gather(table: Table, swaps: Sequence[Settled], found: Gathered) -> Callable[[Posterior, Facets, Ints], None]:

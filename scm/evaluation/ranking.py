@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
+from ifonly.scm.policy.value import covariance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def rank_systems(
             f"a ranking takes at least two systems over the same items, got {names}: give each an influence of 0 on "
             "items that it has no part in"
         )
-    scores, law = np.array([one.value for one in found]), _law(found)
+    scores, law = np.array([one.value for one in found]), covariance(found)
     drawn = draw.generator("ranking").multivariate_normal(np.zeros(len(found)), law, size=repeats, method="eigh")
     errors = np.sqrt(np.diag(law))
     half = _quantile(drawn, errors, level) * errors
@@ -104,18 +105,6 @@ def _better(scores: Floats, law: Floats, drawn: Floats, level: float) -> NDArray
     better[first, second] = scores[first] - scores[second] > reach
     better[second, first] = scores[second] - scores[first] > reach
     return better
-
-
-def _law(found: list[Value]) -> Floats:
-    """Covariance of the values: of influence functions, summed by group; groups are those of the first."""
-    first = found[0].clusters
-    rows = [one.influence if first is None else np.bincount(first, one.influence).astype(float) for one in found]
-    n, groups = len(found[0].influence), found[0].groups
-    if groups < 2:  # noqa: PLR2004
-        raise NotApplicable("one group of items gives no interval: at least two are needed")
-    sums: Floats = np.array(rows, dtype=float)
-    law: Floats = sums @ sums.T * (groups / (groups - 1) / n**2)
-    return law
 
 
 def _quantile(drawn: Floats, errors: Floats, level: float) -> float:

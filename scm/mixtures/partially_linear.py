@@ -81,7 +81,7 @@ class PartiallyLinear:
         """
         given = self._known(change)
         value = float(given @ self.coefficients)
-        half = float(stdtrit(self.units - 1, (1 + level) / 2)) * self._error(given, self.covariance)
+        half = float(stdtrit(self.units - 1, (1 + level) / 2)) * self.standard_error(given)
         return Estimate(
             value=value,
             low=value - half,
@@ -91,6 +91,14 @@ class PartiallyLinear:
             rung="interventional",
             identified="point",
         )
+
+    def standard_error(self, change: ArrayLike) -> float:
+        """The standard error of an effect.
+
+        Args:
+            change: as in `effect`.
+        """
+        return self._error(self._known(change), self.covariance)
 
     def robustness(self, change: ArrayLike, share: float = 1.0) -> float:
         """The robustness value of an effect: how much a hidden cause must explain of treatment and outcome.

@@ -63,6 +63,29 @@ class Recalibration:
         half = float(stdtrit(self.runs - 2, (1 + level) / 2)) * spread
         return middle, middle - half, middle + half
 
+    def carried(self, change: float, error: float, level: float = 0.95) -> Estimate:
+        """What a change of the expected loss that small models tell comes to at the large scale: slope * change.
+
+        By the delta method, variance slope^2 error^2 + change^2 Var(slope): small and large runs are independent.
+
+        Args:
+            change: predicted after less predicted before.
+            error: its standard error.
+            level: of the t interval.
+        """
+        value, of_slope = self.slope * change, self.deviation * float(np.sqrt(self.gram[1, 1]))
+        spread = float(np.hypot(self.slope * error, change * of_slope))
+        half = float(stdtrit(self.runs - 2, (1 + level) / 2)) * spread
+        return Estimate(
+            value=value,
+            low=value - half,
+            high=value + half,
+            level=level,
+            effective=float(self.runs),
+            rung="interventional",
+            identified="point",
+        )
+
 
 def recalibrate(predicted: ArrayLike, actual: ArrayLike, level: float = 0.95) -> Recalibration:
     """Fit the line by least squares.

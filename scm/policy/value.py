@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
+from ifonly.scm.errors import NotApplicable
 from ifonly.scm.estimate import Estimate
 from ifonly.scm.intervals import effective_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["Value"]
+__all__ = ["Value", "covariance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +82,21 @@ class Value:
             rung="interventional",
             identified="point",
         )
+
+
+def covariance(values: Sequence[Value]) -> Floats:
+    """The covariance of values of the same log, shape (k, k): of influence functions, summed by group.
+
+    Args:
+        values: of the same rounds and groups; the groups of the first are taken.
+
+    Raises:
+        NotApplicable: all rounds are of one group.
+    """
+    first, n, groups = values[0].clusters, len(values[0].influence), values[0].groups
+    if groups < 2:  # noqa: PLR2004 -- a variance takes two
+        raise NotApplicable("one group of items gives no interval: at least two are needed")
+    rows = [one.influence if first is None else np.bincount(first, one.influence).astype(float) for one in values]
+    sums: Floats = np.array(rows, dtype=float)
+    found: Floats = sums @ sums.T * (groups / (groups - 1) / n**2)
+    return found

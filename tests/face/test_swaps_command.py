@@ -95,7 +95,7 @@ def test_what_a_fitted_world_does_not_answer(cli, corpus, arguments, found):
 def test_the_benchmark_says_what_data_it_needs(cli, tmp_path):
     done = cli("bench", "swaps", "--data", tmp_path, "--no-steps")
     assert done.status == 3
-    assert "index.csv.gz" in done.err
+    assert "ifonly data get agentdojo" in done.err
 
 
 def test_the_page_of_the_benchmark_shows_reliability():

@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 
 from ifonly.agents.errors import InputError
-from ifonly.agents.reading import read
 from ifonly.scenarios.swaps.baselines import average, baselines, ridge
 from ifonly.scenarios.swaps.cells import tables
 from ifonly.scenarios.swaps.folds import WORLD, across_cells
 from ifonly.scenarios.swaps.scores import brier, calibration_error, gain, log_loss, reliability
 from ifonly.scenarios.swaps.steps import ESTIMATORS, Gathered, step_scores
-from ifonly.sim.swaps.cells import cell_of
 
 
 @pytest.fixture(scope="module")
 def found(data):
-    return tables(data / "agentdojo_runs" / "index.csv.gz")
+    return tables(data / "agentdojo_runs")
 
 
 def test_scores_of_predictions():
@@ -76,20 +74,23 @@ def test_steps_are_scored_apart_and_the_share_of_noise_is_found():
     assert rows[1, ESTIMATORS[2]]["brier"] < rows[1, ESTIMATORS[1]]["brier"] - 0.05
 
 
-def test_no_index_is_told(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        tables(tmp_path / "index.csv.gz")
+def test_no_runs_are_told(tmp_path):
+    with pytest.raises(InputError, match="holds no file"):
+        tables(tmp_path)
 
 
 @pytest.mark.data
-def test_the_index_gives_the_cells_of_the_runs(found, agentdojo_runs):
-    run_cells = {
-        run.id: cell_of(run) for run in read(agentdojo_runs / "gpt-4o-2024-05-13-tool_filter.jsonl.gz").trajectories
-    }
-    table = found["utility"]
-    mine = {id: cell for id, cell in zip(table.ids, table.cells, strict=True) if id in run_cells}
-    assert len(mine) > 500
-    assert all(run_cells[id] == cell for id, cell in mine.items())
+def test_the_index_gives_the_tables_of_the_runs(found, agentdojo_runs, tmp_path):
+    for name in ("gpt-4o-2024-05-13-tool_filter.jsonl.gz", "claude-3-opus-20240229.jsonl.gz"):
+        (tmp_path / name).symlink_to(agentdojo_runs / name)
+    (tmp_path / "system_prompts.json").symlink_to(agentdojo_runs.parent / "system_prompts.json")
+    for score, table in tables(tmp_path).items():
+        pipelines = {run.partition("/")[0] for run in table.ids}
+        assert len(pipelines) == 2
+        indexed = found[score]
+        rows = zip(indexed.ids, indexed.cells, indexed.outcomes.tolist(), strict=True)
+        theirs = {row for row in rows if row[0].partition("/")[0] in pipelines}
+        assert theirs == set(zip(table.ids, table.cells, table.outcomes.tolist(), strict=True))
 
 
 @pytest.mark.data

@@ -72,7 +72,7 @@ def test_what_is_not_there_is_told(tmp_path):
         small().mean(UTILITY, Arm("gpt-9"))
     with pytest.raises(InputError, match="share 0 of at least 10"):
         small().effect(UTILITY, ATTACKED, Arm(), suite="travel")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"holds no file(.|\n)*ifonly data get agentdojo"):
         read_experiment(tmp_path)
     with gzip.open(tmp_path / "index.csv.gz", "wt") as file:
         file.write("run_id,task_id,suite,pipeline,user_task,injection_task,attack,utility,security,api_error,empty\n")
@@ -113,8 +113,6 @@ def test_a_rule_that_foresees_biases_all():
 
 @pytest.fixture(scope="module")
 def recorded(agentdojo_runs):
-    if not (agentdojo_runs.parent / "index.csv.gz").is_file():
-        pytest.skip("the runs are here without their index")
     return read_experiment(agentdojo_runs.parent)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,46 +12,80 @@ import pytest
 from ifonly.agents.errors import InputError
 from ifonly.agents.tables import Table
 from ifonly.scenarios.agentic.escalation_real import Arms, choices, read_arms, real_study
-from ifonly.scenarios.agentic.prices import PRICES, run_costs, run_tokens
+from ifonly.scenarios.agentic.prices import PRICES, run_costs
 from ifonly.scenarios.agentic.routing_real import real_study as routing_study
 from ifonly.scenarios.agentic.routing_real import routed
 from ifonly.scenarios.routing import Prompts, policies
+from ifonly.scenarios.swaps.cells import tables
 
-MESSAGES = [
-    {"role": "system", "ref": "s"},
-    {"role": "user", "content": "u" * 8},
-    {"role": "assistant", "content": None, "tool_calls": []},
-    {"role": "tool", "content": "t" * 12},
-    {"role": "assistant", "content": "a" * 4},
-]
+CALL = {"function": "f", "args": {"n": 10}}
 
 
-def test_every_turn_reads_all_that_came_before():
-    """System 4 and user 8 are read twice, the tool's 12 once; 4 are written; four characters a token."""
-    read, written = run_tokens(MESSAGES, {"s": "s" * 4})
-    assert (read, written) == ((12 + 24) / 4, 1.0)
+def raw(task="user_task_1", attack=None, injection=None):
+    """A run as AgentDojo's authors write it: two turns, of 10 and 4 characters."""
+    return {
+        "suite_name": "banking", "pipeline_name": "m", "user_task_id": task, "injection_task_id": injection,
+        "attack_type": attack, "injections": {}, "error": None, "utility": True, "security": True, "duration": 1.0,
+        "messages": [
+            {"role": "system", "content": "s" * 4},
+            {"role": "user", "content": "u" * 8},
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "content": "t" * 12, "tool_call": CALL},
+            {"role": "assistant", "content": "a" * 4},
+        ],
+    }  # fmt: skip
+
+
+RUNS = (raw(), raw(attack="direct", injection="injection_task_2"), raw("injection_task_1"))
+CLEAN = "m/banking/user_task_1/none/none"
+
+
+def write(folder, run):
+    """Put a run where the authors' archive has it."""
+    attack, injection = run["attack_type"] or "none", run["injection_task_id"] or "none"
+    file = folder / "m" / run["suite_name"] / run["user_task_id"] / attack / f"{injection}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(run))
+    return file
 
 
 def test_costs_are_of_clean_runs_of_user_tasks(tmp_path):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "system_prompts.json").write_text(json.dumps({"s": "s" * 4}))
-    runs = [
-        {"run_id": "a", "attack_type": None, "user_task_id": "user_task_1", "messages": MESSAGES},
-        {"run_id": "b", "attack_type": "direct", "user_task_id": "user_task_1", "messages": MESSAGES},
-        {"run_id": "c", "attack_type": None, "user_task_id": "injection_task_1", "messages": MESSAGES},
-    ]
-    with gzip.open(tmp_path / "runs" / "m__none.jsonl.gz", "wt") as file:
-        file.write("\n".join(json.dumps(run) for run in runs))
-    assert run_costs(tmp_path, {"m": (1e6, 2e6)}) == {"a": 9.0 + 2.0}
-    with pytest.raises(InputError, match="no such file"):
+    """The first turn reads 12 characters, the second these, its own 10 (``f`` and ``{"n": 10}``) and the tool's 12."""
+    for run in RUNS:
+        broken = write(tmp_path, run)
+    assert run_costs(tmp_path, {"m": (1e6, 2e6)}) == {CLEAN: (12 + 34) / 4 + 2 * (10 + 4) / 4}
+    with pytest.raises(InputError, match=r"no clean runs of other.*\n?.*ifonly data get agentdojo"):
         run_costs(tmp_path, {"other": (1.0, 1.0)})
+    broken = tmp_path / f"{CLEAN}.json"
+    broken.write_text("{}{")
+    with pytest.raises(InputError, match=re.escape(str(broken))):
+        run_costs(tmp_path, {"m": (1.0, 1.0)})
+
+
+def test_runs_by_line_in_a_folder_below_cost_the_same(tmp_path):
+    (tmp_path / "runs").mkdir()
     with gzip.open(tmp_path / "runs" / "m__none.jsonl.gz", "wt") as file:
-        file.write("{}{")
-    with pytest.raises(InputError, match="is no JSON"):
-        run_costs(tmp_path, {"m": (1.0, 1.0)})
-    (tmp_path / "system_prompts.json").unlink()
-    with pytest.raises(InputError, match=r"system_prompts\.json"):
-        run_costs(tmp_path, {"m": (1.0, 1.0)})
+        file.write("\n".join(json.dumps(run) for run in RUNS))
+    assert run_costs(tmp_path, {"m": (1e6, 2e6)}) == {CLEAN: 18.5}
+
+
+def test_runs_alone_give_the_tables_that_an_index_gives(tmp_path):
+    empty = raw("user_task_2") | {"messages": []}
+    for run in (*RUNS, empty, raw("user_task_3") | {"error": "no answer"}):
+        write(tmp_path, run)
+    found = tables(tmp_path)
+    assert found["utility"].ids == ("m/banking/user_task_1/direct/injection_task_2", CLEAN)
+    assert found["security"].ids == found["utility"].ids[:1]
+    with gzip.open(tmp_path / "index.csv.gz", "wt") as file:
+        file.write("run_id,task_id,suite,pipeline,user_task,injection_task,attack,utility,security,api_error,empty\n")
+        for run in found["utility"].ids:
+            pipeline, suite, task, attack, injection = run.replace("none", "").split("/")
+            file.write(f"{run},{suite}/{task},{suite},{pipeline},{task},{injection},{attack},1,1,0,0\n")
+    indexed = tables(tmp_path)
+    for score, table in found.items():
+        assert indexed[score].cells == table.cells
+        assert indexed[score].outcomes.tolist() == table.outcomes.tolist()
+        assert indexed[score].targets.tolist() == table.targets.tolist()
 
 
 ARMS = Arms(
@@ -106,8 +141,6 @@ def test_reweighting_speaks_of_today_and_raw_means_do_not():
 
 @pytest.mark.slow
 def test_the_recorded_models(agentdojo_runs):
-    if not (agentdojo_runs.parent / "index.csv.gz").is_file():
-        pytest.skip("the runs are here without their index")
     arms = read_arms(agentdojo_runs.parent)
     assert arms.models == tuple(PRICES)
     assert len(arms.tasks) > 60

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from ifonly.agents.errors import InputError, UnknownName
 from ifonly.scenarios.alignment.analyses import queries, without_quality
@@ -15,7 +17,16 @@ from ifonly.scenarios.alignment.arms import contrasts
 from ifonly.scenarios.alignment.log import read_log
 from ifonly.scenarios.alignment.published import agreement, reproduce
 from ifonly.scenarios.alignment.rater_figures import rater_figures
-from ifonly.scenarios.alignment.raters import HARMLESS, JUDGES, PANDALM, chance, read_harmless, read_pairs
+from ifonly.scenarios.alignment.raters import (
+    HARMLESS,
+    HUMANS,
+    JUDGES,
+    PANDALM,
+    Pairs,
+    chance,
+    read_harmless,
+    read_pairs,
+)
 from ifonly.scenarios.alignment.real import study_log
 from ifonly.scenarios.alignment.style import RATIO
 from ifonly.scenarios.study import Study
@@ -112,6 +123,34 @@ def test_a_rater_who_says_something_else_is_told(tmp_path):
     (tmp_path / "pairs.jsonl.gz").write_bytes(gzip.compress(json.dumps(row).encode()))
     with pytest.raises(InputError, match="'judge_gpt35' holds '3'"):
         read_pairs(tmp_path)
+
+
+def placed(strength, first, seed, n=400):
+    """Ten pairs of five models, each in one order, a rater who favours what stands first, and humans who do not."""
+    g = np.random.default_rng(seed)
+    pairs = list(combinations("abcde", 2))
+    which = np.arange(n * len(pairs)) % len(pairs)
+    gap = np.array([strength(one, other) for one, other in pairs])[which]
+    humans = {name: (g.random(len(which)) < expit(gap)).astype(float) for name in HUMANS}
+    judges = {name: (g.random(len(which)) < expit(gap + first)).astype(float) for name in JUDGES}
+    levels = {f"{a}_{b}": (which == at).astype(float) for at, (a, b) in enumerate(pairs)}
+    none = np.zeros(len(which))
+    return Pairs({}, levels, {**humans, **judges}, np.arange(len(which)) // 2, none, 0)
+
+
+def test_strengths_that_add_up_tell_what_standing_first_does():
+    """Intervals that fail once in a million; three models that beat each other in a ring do not add up."""
+    ladder = placed(lambda a, b: 0.3 * (ord(b) - ord(a)), 0.6, 0)
+    for rater, truth in (("humans", 0.0), (JUDGES[0], 0.6)):
+        odds, adding = ladder.placed(rater)
+        told = odds.estimate(1 - 1e-6)
+        assert told.low <= truth <= told.high
+        assert told.high - told.low < 1
+        assert adding > 1e-6
+    gap = ladder.placed(JUDGES[0]).odds.less(ladder.placed("humans").odds).estimate()
+    assert gap.low <= 0.6 <= gap.high
+    ring = placed(lambda a, b: -1.0 if (a, b) == ("a", "c") else 0.5, 0.0, 1)
+    assert ring.placed("humans").adding < 1e-6
 
 
 def test_unseen_quality_breaks_every_style_held_answer():

@@ -265,6 +265,19 @@ def test_a_line_carries_small_losses_to_large_ones():
     assert bent.straight < 1e-6 < recalibrate(small[:40], large[:40]).straight
 
 
+def test_a_carried_change_has_both_errors():
+    """Monte Carlo: the change of the small loss is told with an error, and the slope is fitted to twelve large runs."""
+    g, held = np.random.default_rng(6), 0
+    small = np.linspace(4.5, 5.5, 12)
+    for _ in range(400):
+        line = recalibrate(small, 1 + 0.4 * small + 0.05 * g.normal(size=12))
+        carried = line.carried(-0.3 + 0.05 * g.normal(), 0.05)
+        held += carried.low <= -0.12 <= carried.high
+    # Binomial(400, .95) leaves these ends less often than twice in a million.
+    assert 357 <= held <= 398
+    assert line.carried(-0.3, 0.0).value == pytest.approx(-0.3 * line.slope)
+
+
 def test_where_order_is_not_preserved_the_line_refuses():
     """Small models gain nothing by code that large ones live on: the best by small runs is the worst by large ones."""
     code = np.linspace(0.0, 0.4, 12)

@@ -1,7 +1,8 @@
 """Off-policy estimators: written out anew in bare numpy, and held to their identities and their influence functions.
 
 Each formula below takes frequency weights v of the rounds, so that its derivative in one of them is that round's
-influence: taken with a complex step, exact to rounding (Squire and Trapp 1998).
+influence: taken with a complex step, exact to rounding (Squire and Trapp 1998). The identities are
+``ope_identities`` of ../shared/known_answers.json.
 """
 
 from __future__ import annotations

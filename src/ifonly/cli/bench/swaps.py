@@ -23,7 +23,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def swaps(
-    data: Annotated[Path, typer.Option("--data", help="Folder agentdojo_runs, with index.csv.gz.", metavar="PATH")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Folder of AgentDojo's runs: see `ifonly data get agentdojo`.", metavar="PATH"),
+    ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer folds and models.")] = False,
     steps: Annotated[bool, typer.Option("--steps/--no-steps", help="Score mid-run swaps: reads all runs.")] = True,
     seed: Annotated[int, typer.Option("--seed", help="Of folds, fits and resampling.", min=0)] = 0,
