@@ -8,6 +8,7 @@ are drawn from the multinomial law itself, by the route that is told at `multino
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,7 @@ _AT_ONCE = 100_000
 _MOST = 40
 """P(Poisson(1) > 40) is below 1e-49: no double tells it from 0."""
 _BYTES = 256
+_STAGES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,20 +194,41 @@ def multinomial_counts(groups: int, repeats: int, generator: np.random.Generator
 
 
 def _poisson(rate: float, size: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Poisson counts from one random byte each, and a uniform more where that does not do.
+    """Poisson counts from one random byte each, and more where that does not do; exact, as a mixture of laws."""
+    stages, rest = _stages(rate)
+    return _counts(stages, rest, size, generator)
 
-    Of the 256 bytes each count k gets as many as go into its probability, floor(256 p_k); what is left of all p_k is a
-    law of its own, which the last few bytes stand for. Exact, as a mixture of the two.
-    """
-    law = np.diff(pdtr(np.arange(_MOST), rate), prepend=0.0)
-    whole = np.floor(_BYTES * law)
-    ends = np.cumsum(whole[whole > 0])
+
+def _counts(
+    stages: Sequence[NDArray[np.uint8]], rest: Floats, size: int, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A count is how many ends its byte reaches; one that reaches the last end is drawn by the next stage."""
+    if not stages:
+        return np.asarray(np.searchsorted(rest, rest[-1] * generator.random(size), side="right"), np.uint8)
     digit = generator.bit_generator.random_raw(-(-size // 8)).view(np.uint8)[:size]
     counts, hit = np.zeros(size, np.uint8), np.empty(size, np.bool_)
-    for end in ends[:-1]:
-        counts += np.greater_equal(digit, np.uint8(end), out=hit).view(np.uint8)
-    if ends[-1] < _BYTES:
-        rest = np.cumsum(law - whole / _BYTES)
-        places = np.flatnonzero(np.greater_equal(digit, np.uint8(ends[-1]), out=hit))
-        counts[places] = np.searchsorted(rest, rest[-1] * generator.random(len(places)), side="right")
+    *ends, last = stages[0]
+    for end in ends:
+        counts += np.greater_equal(digit, end, out=hit).view(np.uint8)
+    places = np.flatnonzero(np.greater_equal(digit, last, out=hit))
+    if len(places):
+        counts[places] = _counts(stages[1:], rest, len(places), generator)
     return counts
+
+
+@lru_cache(maxsize=8)
+def _stages(rate: float) -> tuple[tuple[NDArray[np.uint8], ...], Floats]:
+    """The law of Poisson counts, as bytes: twice, the ends at which bytes pass to the next count; and what is left.
+
+    Of the 256 bytes each count k gets as many as go into its probability, floor(256 p_k); what is left of all p_k is a
+    law of its own, for which the last few bytes stand. The same again for that one; what then is left is cumulated.
+    """
+    law, stages = np.diff(pdtr(np.arange(_MOST), rate), prepend=0.0), []
+    for _ in range(_STAGES):
+        whole = np.floor(_BYTES * law / law.sum())
+        ends = np.cumsum(whole)[: int(np.flatnonzero(whole)[-1]) + 1]
+        if ends[-1] == _BYTES:
+            break
+        stages.append(ends.astype(np.uint8))
+        law = law / law.sum() - whole / _BYTES
+    return tuple(stages), np.cumsum(law)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ifonly.scm.policy.evaluation import Evaluation
     from ifonly.scm.policy.logged import Floats
 
-__all__ = ["natural_bounds", "support_bounds"]
+__all__ = ["limits", "natural_bounds", "support_bounds"]
 
 
 def natural_bounds(evaluation: Evaluation, low: float, high: float, level: float = 0.95) -> Estimate:
@@ -39,7 +39,7 @@ def natural_bounds(evaluation: Evaluation, low: float, high: float, level: float
     log = evaluation.log
     _check(log.rewards, low, high)
     kept = evaluation.policy[np.arange(len(log)), log.actions]
-    return _limits(evaluation, kept * log.rewards + (1 - kept) * low, kept * log.rewards + (1 - kept) * high, level)
+    return limits(evaluation, kept * log.rewards + (1 - kept) * low, kept * log.rewards + (1 - kept) * high, level)
 
 
 def support_bounds(
@@ -66,7 +66,7 @@ def support_bounds(
     missing = untried(evaluation, behaviour)
     open_ = (evaluation.policy * missing).sum(1)
     known = np.where(missing[np.arange(len(log)), log.actions] > 0, 0.0, evaluation.weighted)
-    return _limits(evaluation, known + open_ * low, known + open_ * high, level, (low, high))
+    return limits(evaluation, known + open_ * low, known + open_ * high, level, (low, high))
 
 
 def _check(rewards: Floats, low: float, high: float) -> None:
@@ -77,13 +77,20 @@ def _check(rewards: Floats, low: float, high: float) -> None:
         )
 
 
-def _limits(
+def limits(
     evaluation: Evaluation, lower: Floats, upper: Floats, level: float, span: tuple[float, float] | None = None
 ) -> Estimate:
-    """Confidence limits that cover the value, wherever it lies between the bounds, with probability `level`.
+    """Return confidence limits that cover the value, wherever it lies between the bounds, with probability `level`.
 
     c solves Phi(c + width / max(se)) - Phi(-c) = level: between the one-sided quantile, for wide bounds, and the
     two-sided one, for a point (Imbens and Manski 2004, Econometrica 72:1845, section 4).
+
+    Args:
+        evaluation: the log under the policy.
+        lower: of each round, whose mean is the lower bound, shape (n,).
+        upper: of each round, whose mean is the upper bound, shape (n,).
+        level: coverage, in (0, 1).
+        span: smallest and largest value there can be; None for any.
     """
     clusters = evaluation.log.clusters
     ends = [float(lower.mean()), float(upper.mean())]
@@ -99,4 +106,5 @@ def _limits(
     low, high = ends[0] - c * errors[0], ends[1] + c * errors[1]
     if span is not None:
         low, high = min(max(low, span[0]), span[1]), max(min(high, span[1]), span[0])
-    return Estimate.bounded(low, high, "interventional", level, effective=float(len(lower)))
+    # Means of scores with weights in them may cross by chance.
+    return Estimate.bounded(low, max(low, high), "interventional", level, effective=float(len(lower)))

@@ -7,7 +7,7 @@ differ from those in the log by a factor of at most Gamma. Then the true inverse
 
 and the self-normalised value sum of pi_i v_i r_i / sum of pi_i v_i is bounded over all v in these boxes, a fractional
 linear program that a sort solves (Zhao, Small and Bhattacharya 2019, JRSS B 81:735, proposition 2). These bounds are
-valid; they are not sharp, for they do not ask that the true weights balance the contexts (Dorn and Guo 2023).
+valid; they are not sharp, for they do not ask that the true weights balance the contexts: `sharp_sensitivity` does.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from ifonly.scm.estimate import Estimate
 from ifonly.scm.policy.logged import group_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ifonly.scm.draw import Draw
     from ifonly.scm.policy.evaluation import Evaluation
     from ifonly.scm.policy.logged import Floats, Ints
 
-__all__ = ["breaking_gamma", "sensitivity_bounds"]
+__all__ = ["breaking_gamma", "sensitivity_bounds", "smallest_gamma"]
 
 _MOST = 1e3
 
@@ -87,6 +89,15 @@ def breaking_gamma(evaluation: Evaluation, threshold: float) -> float:
         edge = _extremes(*_boxes(evaluation, gamma))[end]
         return edge <= threshold if end == 0 else edge >= threshold
 
+    return smallest_gamma(beyond)
+
+
+def smallest_gamma(beyond: Callable[[float], bool]) -> float:
+    """Return the smallest Gamma from which on bounds reach beyond something, to 1e-4; infinite above 1,000.
+
+    Args:
+        beyond: whether they do so at a Gamma; once true, true from there on.
+    """
     low, high = 1.0, 2.0
     if beyond(low):
         return 1.0

@@ -65,14 +65,19 @@ class Sensitivity(_Answer):
     """How much an unmeasured cause would have to do.
 
     Attributes:
-        bounds: on the value, by the factor Gamma by which odds of choices may be wrong (marginal sensitivity model).
-        breaking: the Gamma at which the policy may be no better, or no worse, than what was done; None: beyond 1,000.
+        bounds: on the value, by the factor Gamma by which odds of choices may be wrong (marginal sensitivity model);
+            sharp (Dorn and Guo 2023; `ifonly.scm.policy.sharp_sensitivity` says for which policies), as shown.
+        unbalanced: the same where true weights need not balance the contexts: valid, not sharp, and free of any model
+            of rewards (Zhao, Small and Bhattacharya 2019).
+        breaking: by the sharp bounds, the Gamma at which the policy may be no better, or no worse, than what was done;
+            None: beyond 1,000.
         e_value: of the ratio of both means, where rewards are 0 and 1: the risk ratio that an unmeasured cause must
             have with choice and reward to explain it away.
         robustness: share of the remaining variance of choice and reward that it would have to explain.
     """
 
     bounds: dict[str, Estimate]
+    unbalanced: dict[str, Estimate]
     breaking: float | None
     e_value: float | None = None
     robustness: float | None = None

@@ -17,9 +17,10 @@ from ifonly.scm.policy.drift import change_point, time_slices
 from ifonly.scm.policy.estimators import all_estimators
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.logged import group_numbers
-from ifonly.scm.policy.marginal_sensitivity import breaking_gamma, sensitivity_bounds
+from ifonly.scm.policy.marginal_sensitivity import sensitivity_bounds
 from ifonly.scm.policy.nuisance import FOLDS, assign_folds, fit_propensities, fit_rewards
 from ifonly.scm.policy.placebo import negative_control
+from ifonly.scm.policy.sharp_sensitivity import sharp_bounds, sharp_breaking_gamma
 from ifonly.scm.policy.support import support
 from ifonly.scm.policy.weighting import naive
 from ifonly.scm.sensitivity import e_value, robustness_value
@@ -170,12 +171,15 @@ class Valuing:
 
     def _bounds(self, evaluation: Evaluation) -> dict[str, Estimate]:
         """By what they assume."""
-        rewards = evaluation.log.rewards
-        low, high = self.span or (float(rewards.min()), float(rewards.max()))
         return {
-            "support": support_bounds(evaluation, low, high, self.level, self.behaviour),
-            "nothing": natural_bounds(evaluation, low, high, self.level),
+            "support": support_bounds(evaluation, *self._span, self.level, self.behaviour),
+            "nothing": natural_bounds(evaluation, *self._span, self.level),
         }
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        rewards = self.log.rewards
+        return self.span or (float(rewards.min()), float(rewards.max()))
 
     def _intervals(self, found: Mapping[str, Value], *, resample: bool) -> tuple[dict[str, Estimate], Estimate | None]:
         """Of every estimator, and of what the best one says beyond what was done; all in the same resamples."""
@@ -203,12 +207,13 @@ class Valuing:
 
     def _sensitivity(self, evaluation: Evaluation, best: Value, done: Value) -> Sensitivity:
         draw = Draw(self.seed)
-        breaking = breaking_gamma(evaluation, done.value)
+        breaking = sharp_breaking_gamma(evaluation, done.value)
         both, change = (best.value, done.value), best.less(done)
         binary = bool(np.isin(self.log.rewards, (0.0, 1.0)).all()) and min(both) > 0
         steady = 0 < change.standard_error < float("inf")
         return Sensitivity(
-            bounds={f"{g:g}": sensitivity_bounds(evaluation, g, draw, self.level) for g in self.gammas},
+            bounds={f"{g:g}": sharp_bounds(evaluation, g, *self._span, self.level) for g in self.gammas},
+            unbalanced={f"{g:g}": sensitivity_bounds(evaluation, g, draw, self.level) for g in self.gammas},
             breaking=breaking if np.isfinite(breaking) else None,
             e_value=e_value(both[0] / both[1]) if binary else None,
             robustness=robustness_value(change.value / change.standard_error, change.groups - 1) if steady else None,

@@ -153,7 +153,7 @@ def _sensitivity(answer: PolicyAnswer) -> list[str]:
     if found is None:
         return []
     spans = ", ".join(f"{gamma}: {estimate_text(one).removeprefix('between ')}" for gamma, one in found.bounds.items())
-    lines = [f"if a hidden cause moved the odds of choices by a factor of at most {spans}"]
+    lines = [f"if a hidden cause moved the odds of choices by a factor of at most {spans} (sharp bounds)"]
     gamma = "more than 1,000" if found.breaking is None else number(found.breaking)
     told = f"no difference to the log can be excluded from a factor of {gamma} on"
     if found.e_value is not None:
