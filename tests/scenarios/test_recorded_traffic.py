@@ -92,6 +92,9 @@ def test_the_whole_takes_what_the_command_takes(runs):
     assert given.arrivals.startswith("4 at a time")
     assert given.traffic.runs == 100
     assert [point.setting["swap.large"] for point in given.sweep] == ["large", "small"]
+    as_it_was, swapped = (point.metrics["latency p90"] for point in given.sweep)
+    assert as_it_was.low == as_it_was.high
+    assert swapped.low < swapped.value < swapped.high
     assert given.sweep[0].quality > given.sweep[1].quality == pytest.approx(0.7)
     alone = ifonly.simulate(priced, world=WORLD)
     assert alone.metrics["cost"].factual > 0.0
