@@ -243,7 +243,7 @@ def _assumes(
     if refitted:
         lines.append(
             "intervals hold the mean over what is drawn, for this traffic, and how well so many calls tell laws and "
-            "shares of failures, by refitting them to calls drawn with replacement; those of a sweep hold the former"
+            "shares of failures, by refitting them to calls drawn with replacement"
         )
     return lines
 

@@ -40,7 +40,7 @@ def laws_anew(
     change: Callable[[FittedTraffic], Changed],
     replayer: Replayer,
     replayed: Replayed,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Iterator[tuple[Metrics, Metrics]]:
     """Metrics of both worlds, once for each replication, with the draws of that replication and laws of a resample.
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from ifonly.scm.estimate import Identified, Rung
 
-__all__ = ["Numbers", "range_of"]
+__all__ = ["Numbers"]
 
 _TWO = 2
 _SHARES = frozenset({"failed", "utilisation", "refused", "timeouts", "errors"})
 
 
-def range_of(name: str) -> tuple[float, float]:
+def _range(name: str) -> tuple[float, float]:
     """Between what a metric lies: shares in [0, 1], all else from 0 on. An interval that leaves it says nothing more.
 
     Args:
@@ -81,6 +81,19 @@ class Numbers:
             noise=self.noise or "drawn from the laws of the world",
         )
 
+    def metric(
+        self, name: str, values: Sequence[float | None], refitted: Sequence[float | None] = ()
+    ) -> Estimate | None:
+        """A metric of one world; None where it is not defined, and without the replications in which it is not.
+
+        Args:
+            name: of the metric.
+            values: one a replication.
+            refitted: the same under laws fitted to resampled calls: of each replication, or of the only one.
+        """
+        known = [value for value in values if value is not None]
+        return self.estimate(known, _range(name), _shifts(values, refitted)) if known else None
+
     def change(
         self,
         name: str,
@@ -88,7 +101,7 @@ class Numbers:
         counterfactual: Sequence[float | None],
         refitted: Sequence[tuple[float | None, float | None]] = (),
     ) -> Change:
-        """A metric in both worlds, replication by replication; those in which it is not defined are left out.
+        """A metric in both worlds, paired replication by replication.
 
         Args:
             name: of the metric.
@@ -97,20 +110,24 @@ class Numbers:
             refitted: both under laws fitted to resampled calls: of each replication, or of the only one.
         """
         facts = [value for value in factual if value is not None]
-        others = [value for value in counterfactual if value is not None]
-        pairs = [b - a for a, b in zip(factual, counterfactual, strict=True) if a is not None and b is not None]
-        levels, changes = [], []
-        for at, (fact, other) in enumerate(refitted):
-            before, after = (side[at % len(side)] for side in (factual, counterfactual))
-            if other is not None and after is not None:
-                levels.append(other - after)
-                if fact is not None and before is not None:
-                    changes.append((other - fact) - (after - before))
+        pairs = [_less(after, before) for before, after in zip(factual, counterfactual, strict=True)]
+        known = [value for value in pairs if value is not None]
+        shifts = _shifts(pairs, [_less(after, before) for before, after in refitted])
         return Change(
             factual=sum(facts) / len(facts) if facts else None,
-            counterfactual=self.estimate(others, range_of(name), levels) if others else None,
-            change=self.estimate(pairs, shifts=changes) if pairs else None,
+            counterfactual=self.metric(name, counterfactual, [after for _, after in refitted]),
+            change=self.estimate(known, shifts=shifts) if known else None,
         )
+
+
+def _less(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _shifts(values: Sequence[float | None], refitted: Sequence[float | None]) -> list[float]:
+    """By how much each refit moves the number of its replication, or of the only one."""
+    moved = (_less(anew, values[at % len(values)]) for at, anew in enumerate(refitted))
+    return [shift for shift in moved if shift is not None]
 
 
 def _reach(shifts: Sequence[float], level: float) -> float:

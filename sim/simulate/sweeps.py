@@ -11,7 +11,7 @@ from ifonly.scm.policy.front import dominated
 from ifonly.sim.simulate.answers import SweepPoint
 from ifonly.sim.simulate.asking import change_of, numbers_of
 from ifonly.sim.simulate.edits import Put, Scale, Swap
-from ifonly.sim.simulate.numbers import range_of
+from ifonly.sim.simulate.laws_anew import laws_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Trajectory
     from ifonly.scm.estimate import Estimate
+    from ifonly.sim.services.metrics import Metrics
     from ifonly.sim.services.timeline import Timeline
     from ifonly.sim.simulate.edits import Edit
     from ifonly.sim.simulate.numbers import Numbers
@@ -67,10 +68,10 @@ def sweep(
     level: float = 0.95,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[SweepPoint, ...]:
-    """Return every combination of the places' values, each under the same noise.
+    """Return every combination of the places' values, each under the same noise. Long because of what it takes.
 
     Args:
-        fitted: the recorded traffic.
+        fitted: recorded traffic.
         edits: of every setting, before the swept ones.
         places: one or two, with their values.
         replayer: of the traffic.
@@ -85,11 +86,13 @@ def sweep(
     grid = _settings(places)
     found: list[tuple[dict[str, object], dict[str, Estimate], float | None]] = []
     asked = [(*edits, *(swept_edit(*put) for put in setting.items())) for setting in grid]
-    worlds = [change_of(made, runs)(fitted) for made in asked]  # all, so that none fails after others took their time
-    for done, (setting, made) in enumerate(zip(grid, asked, strict=True)):
+    changes = [change_of(made, runs) for made in asked]
+    worlds = [change(fitted) for change in changes]  # all, so that none fails after others took time
+    for done, setting in enumerate(grid):
         progress(done, len(grid))
         replayed = replayer.replay(worlds[done])
-        told = _metrics(replayed, numbers_of(fitted.traffic, made, replayed.drawn, level))
+        anew = [other for _, other in laws_anew(fitted, changes[done], replayer, replayed)]
+        told = _metrics(replayed, anew, numbers_of(fitted.traffic, asked[done], replayed.drawn, level))
         found.append((dict(setting), told, _quality(replayed.timelines[1], quality, fitted)))
     worse = dominated([_objectives(metrics, value) for _, metrics, value in found])
     return tuple(
@@ -105,10 +108,13 @@ def _settings(places: Mapping[str, Sequence[JsonValue]]) -> list[dict[str, JsonV
     return [dict(zip(places, values, strict=True)) for values in product(*places.values())]
 
 
-def _metrics(replayed: Replayed, numbers: Numbers) -> dict[str, Estimate]:
-    flat = [metrics.flat() for metrics in replayed.counterfactual]
-    told = {name: [one[name] for one in flat if name in one] for name in _SHOWN}
-    return {name: numbers.estimate(values, range_of(name)) for name, values in told.items() if values}
+def _metrics(replayed: Replayed, anew: Sequence[Metrics], numbers: Numbers) -> dict[str, Estimate]:
+    drawn, refitted = ([metrics.flat() for metrics in told] for told in (replayed.counterfactual, anew))
+    found = {
+        name: numbers.metric(name, [one.get(name) for one in drawn], [one.get(name) for one in refitted])
+        for name in _SHOWN
+    }
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
 def _objectives(metrics: Mapping[str, Estimate], quality: float | None) -> tuple[float, ...]:
