@@ -92,14 +92,10 @@ def read_pairs(path: Path) -> Pairs:
         path: ``pairs.jsonl.gz``, or the folder that holds it.
 
     Raises:
-        InputError: it cannot be read, a column is missing, or a pair has no majority.
+        InputError: it cannot be read, or a pair has no majority.
+        UnknownName: a column is missing.
     """
     table = read_table([path / FILE if path.is_dir() else path])
-    wanted = ("cmp_key", "instruction", "input", *_HUMANS, *JUDGES, "r1_chars", "r2_chars")
-    missing = [name for name in wanted if name not in table.columns]
-    if missing:
-        found = f"lacks the columns {', '.join(missing)}"
-        raise InputError(table.name, found, f"Name the file {FILE} of pandalm_judges, or its folder.")
     keys = [key.split("_") for key in table.texts("cmp_key")]
     first, second = (tuple(key[place] for key in keys) for place in (0, 1))
     asked = [f"{a}\n{b}" for a, b in zip(table.texts("instruction"), table.texts("input"), strict=True)]

@@ -47,13 +47,10 @@ def judge_gap(path: Path) -> tuple[Estimate, dict[str, float]]:
         path: ``mt_bench_scores.csv``, or the folder that holds it.
 
     Raises:
-        InputError: it cannot be read, a column is missing, or a question has no score of one model.
+        InputError: it cannot be read, or a question has no score of one model.
+        UnknownName: a column is missing.
     """
     table = read_table([path / _SCORES if path.is_dir() else path])
-    missing = [name for name in ("question_id", "turn", "model", "score") if name not in table.columns]
-    if missing:
-        found = f"lacks the columns {', '.join(missing)}"
-        raise InputError(table.name, found, f"Name the file {_SCORES} of routellm_routing, or its folder.")
     large = np.array(["gpt-4" in name for name in table.texts("model")])
     keys = list(zip(table.texts("question_id"), table.texts("turn"), strict=True))
     scores = dict(zip(zip(keys, large.tolist(), strict=True), table.numbers("score"), strict=True))

@@ -62,7 +62,7 @@ _PARTS: Final = (0.05, 0.2, 0.45)
 _COMPUTE: Final = 0.3
 _LEAN: Final = 0.6
 _NOISE: Final = 0.05
-_MOST: Final = 8_000
+_MOST: Final = 4_000
 """Runs that an analysis looks at: more make it slow, and no more right."""
 _KNOTS: Final = 3
 _HOLDS: Final = "compute and period hold all that moved both mixture and loss"
@@ -134,7 +134,7 @@ def adjusted(sample: Sample, *covariates: str) -> PartiallyLinear:
     """The coefficients of the mixture's quadratic by double machine learning.
 
     Args:
-        sample: of the world; the first 8,000 runs are looked at.
+        sample: of the world; the first 4,000 runs are looked at.
         covariates: the sites adjusted for; none: plain regression.
     """
     columns, _ = scheffe(_shares(sample)[:_MOST], DOMAINS)
@@ -162,7 +162,7 @@ def curve(sample: Sample, *covariates: str, at: tuple[float, ...] = CURVE) -> Ef
         covariates: the sites adjusted for, beside the books' part of what is not code.
         at: shares of code.
     """
-    rows = slice(_MOST // 4)
+    rows = slice(_MOST // 2)
     part = sample["books"] / (1 - sample["code"])
     given = np.column_stack([part, *(sample[site] for site in covariates)])[rows]
     return effect_curve(sample["loss"][rows], sample["code"][rows], given, at, estimator=smooth(_KNOTS))

@@ -95,10 +95,14 @@ def test_answers_and_series_are_placed():
     wide = Estimate(value=0.5, low=0.2, high=0.8, level=0.95, rung="observed", identified="point")
     bound = Estimate.bounded(0.0, 1.0, "interventional")
     asked = Asked(
-        name="?", truth=0.4, naive=Finding(name="naive", estimate=wide), answers=(Finding(name="b", estimate=bound),)
+        name="?",
+        truth=0.4,
+        naive=Finding(name="raw means", estimate=wide, right=False),
+        answers=(Finding(name="b", estimate=bound),),
     )
     (panel,) = forest([asked]).panels
     dot, bounds = panel.rows
+    assert (dot.kind, bounds.kind) == ("naive", "right")
     assert dot.low < panel.truth < dot.point < dot.high
     assert (bounds.point, bounds.low < dot.low, bounds.high > dot.high) == (None, True, True)
     line = Series(name="l", x=(0, 1), y=(0, 1), low=(0, 0.5), high=(0.5, 2))

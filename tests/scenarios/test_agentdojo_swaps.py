@@ -98,8 +98,8 @@ def test_the_index_gives_the_tables_of_the_runs(found, agentdojo_runs, tmp_path)
     ("score", "attacked", "given"),
     [
         ("utility", False, (0.221, 0.182, 0.147)),
-        ("utility", True, (0.227, 0.181, 0.158)),
-        ("security", True, (0.138, 0.136, 0.100)),
+        pytest.param("utility", True, (0.227, 0.181, 0.158), marks=pytest.mark.slow),
+        pytest.param("security", True, (0.138, 0.136, 0.100), marks=pytest.mark.slow),
     ],
 )
 def test_the_given_figures_of_the_baselines(found, score, attacked, given):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ifonly.agents.errors import InputError
+from ifonly.agents.errors import InputError, UnknownName
 from ifonly.report.scenario import scenario_picture
 from ifonly.scenarios.catalog import find_scenario
 from ifonly.scenarios.evaluation.pandalm import read_pairs
@@ -103,7 +103,7 @@ def test_mistakes_in_files_are_told(tmp_path):
         read_pairs(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text('{"cmp_key": "a_b", "annotator1": 1}\n')
-    with pytest.raises(InputError, match="lacks the columns instruction"):
+    with pytest.raises(UnknownName, match=r"instruction.*has the columns cmp_key, annotator1"):
         read_pairs(path)
     row = {"cmp_key": "a_b", "instruction": "?", "input": "", "judge_gpt35": "1", "judge_pandalm7b": 2}
     row |= {"r1_chars": 5, "r2_chars": 7}
@@ -120,7 +120,7 @@ def test_mistakes_in_files_are_told(tmp_path):
     with pytest.raises(InputError, match="one model only"):
         judge_gap(scores)
     scores.write_text("question_id,turn,model\n1,1,gpt-4\n")
-    with pytest.raises(InputError, match="lacks the columns score"):
+    with pytest.raises(UnknownName, match=r"score.*has the columns question_id, turn, model"):
         judge_gap(scores)
     with pytest.raises(InputError, match="is no folder"):
         answer(find_scenario("biased-judge"), 0, tmp_path / "nowhere")

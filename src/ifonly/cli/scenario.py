@@ -54,8 +54,9 @@ def scenario(
     try:
         made = answer(asked, seed, data)
     except Refusal as error:
-        fix = "Look at what the data lack; `ifonly scenario --help` tells what can be given."
-        raise ActionError(f"ifonly scenario {name}", str(error), fix) from error
+        fix = "Mend the data as it says, or leave --data out: a world whose truth is known is asked then."
+        where = "" if data is None else f" --data {data}"
+        raise ActionError(f"ifonly scenario {name}{where}", str(error), fix) from error
     if json:
         emit(made)
     else:

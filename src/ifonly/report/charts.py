@@ -179,14 +179,20 @@ class Chart:
 
 def forest(asked: Sequence[Asked]) -> Forest:
     """The picture of all answers: one panel a question, each on its own scale."""
-    return forest_of((one.name, one.truth, (one.naive, *one.answers)) for one in asked)
+    groups = ((one.name, one.truth, (one.naive, *one.answers)) for one in asked)
+    return forest_of(groups, [one.naive for one in asked])
 
 
-def forest_of(groups: Iterable[tuple[str, float | None, Sequence[Finding]]]) -> Forest:
-    """The picture of groups of findings, each with a title and, where it is known, a truth."""
+def forest_of(groups: Iterable[tuple[str, float | None, Sequence[Finding]]], naive: Sequence[Finding] = ()) -> Forest:
+    """The picture of groups of findings, each with a title and, where it is known, a truth.
+
+    Args:
+        groups: title, truth and findings of each.
+        naive: those of them that are naive, beside those that are so called.
+    """
     y, panels = 0.0, []
     for title, truth, found in groups:
-        panels.append(_panel(title, truth, found, y))
+        panels.append(_panel(title, truth, found, y, naive))
         y = panels[-1].axis + _AXIS + _SPACE
     return Forest(_WIDTH, y, _LABELS, _WIDTH - _RIGHT, tuple(panels))
 
@@ -211,23 +217,30 @@ def chart(picture: Picture) -> Chart:
     )
 
 
-def _panel(title: str, truth: float | None, found: Sequence[Finding], top: float) -> Panel:
+def _panel(title: str, truth: float | None, found: Sequence[Finding], top: float, naive: Sequence[Finding]) -> Panel:
     values = [end for one in found for end in (one.estimate.low, one.estimate.high)]
     scale = Scale.over([*values, *(() if truth is None else (truth,))], _LABELS, _WIDTH - _RIGHT)
     axis = top + _TITLE + _ROW * len(found)
     return Panel(
         title=title,
         top=round(top + _TITLE * 0.7, 1),
-        rows=tuple(_row(one, top + _TITLE + _ROW * (index + 0.5), scale) for index, one in enumerate(found)),
+        rows=tuple(
+            _row(one, _kind(one, naive), top + _TITLE + _ROW * (index + 0.5), scale) for index, one in enumerate(found)
+        ),
         axis=axis,
         ticks=scale.ticks,
         truth=None if truth is None else scale(truth),
     )
 
 
-def _row(finding: Finding, y: float, scale: Scale) -> Row:
+def _kind(finding: Finding, naive: Sequence[Finding]) -> str:
+    if finding.name == "naive" or any(finding is one for one in naive):
+        return "naive"
+    return "wrong" if finding.right is False else "right"
+
+
+def _row(finding: Finding, kind: str, y: float, scale: Scale) -> Row:
     made = finding.estimate
-    kind = "naive" if finding.name == "naive" else ("wrong" if finding.right is False else "right")
     label = finding.name if len(finding.name) <= _SHOWN else finding.name[: _SHOWN - 1] + "…"
     return Row(
         label=label,
