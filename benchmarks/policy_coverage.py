@@ -5,16 +5,28 @@ the nuisances are fitted on each. Failures stand beside their remedies: rare arm
 beside Switch-DR with a right reward model (clipping alone trades variance for bias); groups of rounds that were ignored
 beside groups that were told, or resampled whole. A coverage of 95 % seen over so many logs has a standard error of .4
 and 1.5 points.
+
+Then, where ../shared/data has AgentDojo's outcomes, 40 confounded logs of real models
+(`ifonly.scenarios.swaps.policies`): weighting beside abduction of each run, which sees no propensity.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from ifonly.scenarios.bandit_bench import CASES, FITTED, coverage
+from ifonly.scenarios.swaps.cells import tables
+from ifonly.scenarios.swaps.policies import PolicyRow, policy_rows
 
-ROUNDS = 1_000
+ROUNDS, REAL_LOGS = 1_000, 40
+INDEX = Path(__file__).resolve().parents[2] / "shared" / "data" / "agentdojo_runs" / "index.csv.gz"
+
+
+def real() -> list[PolicyRow]:
+    """Confounded logs of real models; none where the data are not there."""
+    return [*policy_rows(tables(INDEX)["utility"], REAL_LOGS)] if INDEX.exists() else []
 
 
 def main() -> None:
@@ -27,6 +39,7 @@ def main() -> None:
             | {"bias": one.bias, "spread": one.spread, "told": one.told}
             for one in found
         ]
+        rows += [row.model_dump(mode="json") for row in real()]
         print(json.dumps(rows))
         return
     print(f"{logs:,} logs ({fewer} where nuisances are fitted) of {ROUNDS:,} rounds; 95 % intervals")
@@ -36,6 +49,10 @@ def main() -> None:
         for one in (row for row in found if row.case.holds == holds):
             seen = f"{100 * one.share:7.1f}%  {one.bias:+.5f}   {one.spread:.5f}    {one.told:.5f}"
             print(f"  {seen}  {one.case.name}: {one.case.given}")
+    print(f"\n{REAL_LOGS} confounded logs of AgentDojo" if INDEX.exists() else f"\nskipped: {INDEX} does not exist")
+    for row in real():
+        seen = f"{100 * row.coverage:7.1f}%  {row.bias:+.3f}  rmse {row.rmse:.3f}  width {row.width:.3f}"
+        print(f"  {seen}  {row.policy} ({row.truth:.3f}): {row.estimator}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def natural_bounds(evaluation: Evaluation, low: float, high: float, level: float
     log = evaluation.log
     _check(log.rewards, low, high)
     kept = evaluation.policy[np.arange(len(log)), log.actions]
-    return limits(evaluation, kept * log.rewards + (1 - kept) * low, kept * log.rewards + (1 - kept) * high, level)
+    known = kept * log.rewards
+    return limits(evaluation, known + (1 - kept) * low, known + (1 - kept) * high, level, (low, high))
 
 
 def support_bounds(

@@ -21,6 +21,7 @@ __all__ = [
     "PolicyReport",
     "PolicyVerdict",
     "Propensities",
+    "Replayed",
     "Sensitivity",
 ]
 
@@ -98,6 +99,22 @@ class Drift(_Answer):
     at: float | None = None
 
 
+class Replayed(_Answer):
+    """What the value by abduction of recorded runs was learned from.
+
+    Attributes:
+        runs: that the item-response world was fitted to.
+        of_models: of them, runs of the policy's models.
+        share: of the log, that the policy would have put to another model: what was replayed.
+        others: median number of other recorded runs of what a replayed run met; None where none was replayed.
+    """
+
+    runs: int
+    of_models: int
+    share: float
+    others: float | None
+
+
 class PolicyAnswer(_Answer):
     """What a policy would have been worth.
 
@@ -120,6 +137,7 @@ class PolicyAnswer(_Answer):
         intervals: of `estimates`, `value`, `change`, `cost` and `seconds`. Where there are bounds only, none were
             resampled.
         refused: why an estimator says nothing, by name.
+        replayed: what abduction of recorded runs learned from; None where it was not asked, or says nothing.
     """
 
     target: Target
@@ -139,6 +157,7 @@ class PolicyAnswer(_Answer):
     assumes: tuple[str, ...]
     intervals: Intervals = "influence"
     refused: dict[str, str] = Field(default_factory=dict)
+    replayed: Replayed | None = None
 
 
 class DesignedPolicy(_Answer):

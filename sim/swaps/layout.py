@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from ifonly.scm.item_response.facets import Facets
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from ifonly.sim.swaps.cells import Cell
 
-__all__ = ["facets_of"]
+__all__ = ["facets_of", "met_by"]
 
 _TWICE = frozenset({"task attacked", "unit", "unit x suite", "unit x task"})
 """Facets that say the same as others where every run was attacked."""
 
 
-def facets_of(cells: Sequence[Cell]) -> Facets:
+def facets_of(cells: Sequence[Cell], more: Callable[[Cell], Mapping[str, Hashable]] = lambda cell: {}) -> Facets:
     """Facets of runs, by the convention of this table; a cell that lacks a part of a level has no level.
 
     | facet | level | what it stands for |
@@ -37,13 +37,32 @@ def facets_of(cells: Sequence[Cell]) -> Facets:
 
     Args:
         cells: all of them, also those to be predicted.
+        more: levels of a cell in facets beside these.
     """
-    rows = [_levels(cell) for cell in cells]
+    rows = [{**_levels(cell), **more(cell)} for cell in cells]
     always = all(cell.attack is not None for cell in cells)
     names = [name for name in (rows[0] if rows else {}) if not (always and name in _TWICE)]
     columns = {name: _shared([row[name] for row in rows]) for name in names}
     kept = {name: column for name, column in columns.items() if any(level is not None for level in column)}
     return Facets.of(kept or {"task": [cell.task for cell in cells]}, [cell.task for cell in cells])
+
+
+def met_by(cells: Sequence[Cell]) -> Callable[[Cell], Mapping[str, Hashable]]:
+    """Facets that say of a task, for each model, whether it met it: of models that met some tasks and not others.
+
+    Where models were sent to tasks by how hard they are, tasks are not alike: those that a model met may be harder on
+    average (correlated effects, Mundlak 1978, Econometrica 46:69). Without these facets what few runs of a task leave
+    open is taken to be the same for all tasks, and skill is mistaken for it.
+
+    Args:
+        cells: that were observed.
+    """
+    tasks: dict[str, set[str]] = {}
+    for cell in cells:
+        tasks.setdefault(cell.model, set()).add(cell.task)
+    everything = {cell.task for cell in cells}
+    partly = sorted(model for model, met in tasks.items() if met != everything)
+    return lambda cell: {f"met by {model}": cell.task in tasks[model] for model in partly}
 
 
 def _shared(column: Sequence[Hashable]) -> list[Hashable]:

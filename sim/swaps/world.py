@@ -14,7 +14,7 @@ from ifonly.sim.swaps.cells import cell_of
 from ifonly.sim.swaps.layout import facets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from ifonly.agents.records import Trajectory
     from ifonly.scm.item_response.facets import Facets, Floats
@@ -53,6 +53,7 @@ class SwapWorld:
         outcomes: Floats,
         asked: Sequence[Cell] = (),
         *,
+        more: Callable[[Cell], Mapping[str, Hashable]] = lambda cell: {},
         seed: int = 0,
         draws: int = 500,
     ) -> SwapWorld:
@@ -63,6 +64,7 @@ class SwapWorld:
             cells: that were observed.
             outcomes: their scores, 0 or 1.
             asked: more cells that will be asked about.
+            more: see `ifonly.sim.swaps.layout.facets_of`.
             seed: of the inference.
             draws: of the posterior.
 
@@ -76,7 +78,7 @@ class SwapWorld:
                 "runs with --corpus."
             )
         known = tuple(dict.fromkeys(asked))
-        facets = facets_of((*cells, *known))
+        facets = facets_of((*cells, *known), more)
         posterior = fit(facets, np.arange(len(cells)), np.asarray(outcomes, dtype=float), seed=seed, draws=draws)
         return cls(score, (*cells, *known), np.asarray(outcomes, dtype=float), facets, posterior)
 

@@ -95,6 +95,42 @@ def test_runs(cli, made, tmp_path):
     assert done.json["log"]["propensities"] == "declared"
 
 
+@pytest.fixture
+def met(tmp_path, made):
+    """Half of 20 tasks are hard; each is run by one of two models, and all of them by three more, apart."""
+    log, more = [], []
+    for task in range(20):
+        for model in ("large" if task % 2 else "small", "x", "y", "z"):
+            run = made(f"{model}-{task}", model=model, solved=bool(task % 2 == 0 or model in "xy"), task=f"t{task}")
+            (more if model in "xyz" else log).append(run)
+    for name, runs in (("log", log), ("more", more)):
+        write(tmp_path / f"{name}.jsonl", runs)
+    return tmp_path
+
+
+def test_whole_runs_are_replayed(cli, met, tmp_path):
+    asked = ("policy", met / "log.jsonl", "--score", "solved", "--propensity", "uniform", "--target", "large")
+    done = cli(*asked, "--corpus", met / "more.jsonl", "--html", tmp_path / "page.html")
+    shown = " ".join(done.out.split())
+    for told in ("abduction (item response)", "a world of 80 runs", "met by 3 others", "and on no propensity"):
+        assert told in shown, told
+    assert "abduction (item response)" in (tmp_path / "page.html").read_text()
+    (one,) = cli(*asked, "--corpus", met / "more.jsonl", "--json").json["answers"]
+    assert one["replayed"] == {"runs": 80, "of_models": 10, "share": 0.5, "others": 3.0}
+    assert one["estimates"]["abduction (item response)"]["identified"] == "assumed"
+    alone = cli(*asked, "--json").json["answers"][0]
+    assert "cannot be told apart" in alone["refused"]["abduction (item response)"]
+    left = cli(*asked, "--no-abduct", "--json").json["answers"][0]
+    assert left["refused"] == {}
+    assert left["replayed"] is None
+
+
+def test_a_corpus_that_nothing_learns_from(cli, log, met):
+    done = cli("policy", log, *OPTIONS, "--target", "large", "--corpus", met / "more.jsonl")
+    assert done.status == 2
+    assert "no whole runs" in " ".join(done.err.split())
+
+
 def test_a_broken_row_of_a_table_is_told_as_such(cli, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"model": "a", "correct": 1}\n{"model": \n')

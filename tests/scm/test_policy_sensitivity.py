@@ -130,6 +130,14 @@ def test_bounds_are_nested(seed):
     assert tight.high - tight.low <= untried + 1e-6 <= loose.high - loose.low + 2e-6
 
 
+def test_limits_lie_where_rewards_can():
+    """Hardly a round is the policy's: sampling error would carry the ends beyond the range."""
+    actions, rewards = np.array([0] * 199 + [1]), np.zeros(200)
+    found = natural_bounds(Evaluation.of(Logged(actions, rewards, ARMS), [0.0, 1.0]), 0.0, 1.0)
+    assert found.low == 0.0
+    assert 0.99 <= found.high <= 1.0
+
+
 def drawn(seed, n, chance, mean):
     """Arm b with a known chance; rewards are coins; arm c is never taken."""
     generator = np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 """``ifonly policy``: what another policy would have been worth, from a log alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,12 +11,13 @@ import typer
 
 from ifonly.agents.errors import ActionError, UnknownName
 from ifonly.agents.files import expand
+from ifonly.agents.records import Trajectory
 from ifonly.agents.tables import Table, is_table, read_table
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, Level, in_panel
 from ifonly.cli.output import command_line, emit, note, stdout
-from ifonly.cli.policy_runs import parse_policy, steps_of_runs
+from ifonly.cli.policy_runs import parse_policy, replayed, steps_of_runs
 from ifonly.cli.progress import bar
 from ifonly.cli.show_policy import render_report
 from ifonly.cli.status import Status
@@ -123,6 +125,12 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         IntervalKind, _trust("From influence functions, or by resampling whole groups (of --cluster).")
     ] = IntervalKind.INFLUENCE,
     repeats: Annotated[int, _trust("Resamples of --intervals bootstrap.", min=100)] = 1_000,
+    abduct: Annotated[
+        bool, _trust("Of whole runs: replay each under the policy's model, by abduction.", None, "--abduct/--no-abduct")
+    ] = True,
+    corpus: Annotated[
+        list[str] | None, _trust("More runs for --abduct to learn tasks and models from.", "PATH")
+    ] = None,
     level: Level = 0.95,
     seed: Annotated[int, typer.Option(help="Of the folds and the bootstrap.", min=0)] = 0,
     json: Json = False,
@@ -130,9 +138,12 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     format: Format = None,
 ) -> None:
     """Long because typer reads the options off the signature."""
-    table, left_out = _table(paths, choice, where or [], format)
-    is_runs = table.columns.keys() >= {ACTION, "run"}
+    table, runs, left_out = _table(paths, choice, where or [], format)
+    is_runs = runs is not None
     run = run or ("run" if is_runs and parse_choice(choice).site == EVERY else None)
+    whole = runs if abduct and action is run is None and parse_choice(choice).site is None else None
+    if corpus and whole is None:
+        raise ActionError("--corpus", "no whole runs under one model each to replay", "See `ifonly policy --help`.")
     taken, came = _must(table, action or (ACTION if is_runs else None), reward, score)
     chances, source = _propensities(table, taken, propensity or (PROPENSITY if PROPENSITY in table.columns else None))
     columns = Columns(
@@ -165,6 +176,9 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         raise ActionError("ifonly policy", "neither a target nor a design was asked for", fix)
     wanted = _Wanted(rule, tuple(budget or ()), depth, seconds_price) if design else None
     report = _report(valuing, targets, left_out, wanted)
+    if whole is not None and isinstance(valuing, Valuing) and report.answers:
+        answers = replayed(report.answers, valuing, whole, came, corpus or (), format)
+        report = report.model_copy(update={"answers": tuple(answers)})
     if save is not None:
         _save(save, report, decisions.encoding, budget or [])
     if json:
@@ -226,15 +240,17 @@ def _report(
     )
 
 
-def _table(paths: list[str], choice: str, where: list[str], format: str | None) -> tuple[Table, int]:
-    """The rows of the log: of a table, or of runs, as the first file is."""
+def _table(
+    paths: list[str], choice: str, where: list[str], format: str | None
+) -> tuple[Table, Sequence[Trajectory] | None, int]:
+    """The rows of the log, of a table or of runs, as the first file is; the runs; and how many were left out."""
     first = next((file for file in expand(paths) if isinstance(file, Path)), None)
     if format is None and first is not None and is_table(first):
-        return read_table(paths), 0
+        return read_table(paths), None, 0
     found = read_runs(paths, format)
     runs = Where.parse(where).choose(found.runs)
     table, without = choices_table(runs, parse_choice(choice), " ".join(paths))
-    return table, found.left_out + without
+    return table, runs, found.left_out + without
 
 
 def _must(table: Table, action: str | None, reward: str | None, score: str | None) -> tuple[str, str]:

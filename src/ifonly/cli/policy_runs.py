@@ -1,20 +1,26 @@
-"""What ``ifonly policy --run`` needs: runs of several decisions, and policies that choose by step."""
+"""What ``ifonly policy`` needs of runs: those of several decisions with policies by step, and whole ones replayed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import ActionError
+from ifonly.cli.inputs import read_runs
+from ifonly.cli.lazy import load
+from ifonly.cli.output import note
 from ifonly.sim.policy.targets import ELSE, parse_steps, parse_target
 from ifonly.sim.policy.trajectories import STEP, with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ifonly.agents.records import Trajectory
     from ifonly.agents.tables import Table
-    from ifonly.sim.policy import Target
+    from ifonly.sim.policy import PolicyAnswer, Target, Valuing
 
-__all__ = ["parse_policy", "steps_of_runs"]
+__all__ = ["parse_policy", "replayed", "steps_of_runs"]
+
+_PREFIX = "score."
 
 
 def steps_of_runs(table: Table, run: str, refused: Sequence[str]) -> Table:
@@ -43,3 +49,37 @@ def parse_policy(text: str, arms: Sequence[str], *, steps: bool) -> Target:
         steps: whether decisions are steps of runs, so that policies may choose by step.
     """
     return parse_steps(text, arms, STEP) if steps and ELSE in text and text not in arms else parse_target(text, arms)
+
+
+def replayed(
+    answers: Sequence[PolicyAnswer],
+    valuing: Valuing,
+    runs: Sequence[Trajectory],
+    reward: str,
+    corpus: Sequence[str],
+    format: str | None = None,
+) -> list[PolicyAnswer]:
+    """The answers with the value by abduction of every run beside the others.
+
+    Args:
+        answers: on policies that choose the model of a whole run.
+        valuing: of the table of these runs.
+        runs: recorded; those that the table leaves out play no part.
+        reward: its column of rewards.
+        corpus: paths of more runs to learn from.
+        format: of these.
+
+    Raises:
+        ActionError: there is a corpus, and the reward is no score.
+    """
+    if not reward.startswith(_PREFIX):
+        if corpus:
+            raise ActionError("--corpus", f"{reward} is no score of runs", "Name a score with --score.")
+        return list(answers)
+    name, of = reward.removeprefix(_PREFIX), {run.id: run for run in runs}
+    mine = [of[id] for id in valuing.table.texts("run")]
+    more = read_runs(corpus, format).runs if corpus else ()
+    note(f"fitting an item-response world to {name} of the runs")
+    # Loads torch: only where an item-response world is fitted.
+    found: list[PolicyAnswer] = load("ifonly.sim.policy.replaying", "replay_runs")(answers, valuing, mine, name, more)
+    return found

@@ -20,6 +20,8 @@ __all__ = ["AnswerView", "PolicyView", "policy_view", "rule_lines"]
 
 _SHOWN = 8
 """Features of a linear rule that are told: those with the largest weights."""
+_ENOUGH = 8
+"""Other runs of a task from which on intervals by abduction were seen to hold what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def _answer(answer: PolicyAnswer, runs: int | None) -> AnswerView:
         f"({knows.matching:,} took only what the policy might), largest weight {knows.largest:.1%}"
         + (f"; {knows.why}" if knows.why else "")
     )
+    lines += _replayed(answer)
     lines += [f"assuming nothing of {_silent(name)}: {estimate_text(one)}" for name, one in answer.bounds.items()]
     lines += _sensitivity(answer)
     for one in answer.controls:
@@ -126,6 +129,20 @@ def _answer(answer: PolicyAnswer, runs: int | None) -> AnswerView:
     return AnswerView(
         answer.target.name, answer.verdict, tuple(lines), Grid(("estimator", "value", interval, "effective"), rows)
     )
+
+
+def _replayed(answer: PolicyAnswer) -> list[str]:
+    known = answer.replayed
+    if known is None:
+        return []
+    told = f"abduction: {known.share:.1%} of the log put to another model, in a world of {known.runs:,} runs, "
+    told += f"{known.of_models:,} of them of the policy's models"
+    if known.others is not None:
+        told += f"; what a replayed run met was met by {number(known.others)} others, as a median"
+        told += " -- few: the interval is too narrow, more runs of the same tasks (--corpus) mend it" * (
+            known.others < _ENOUGH
+        )
+    return [told]
 
 
 def _drift(answer: PolicyAnswer) -> list[str]:
