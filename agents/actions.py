@@ -200,7 +200,7 @@ def check_action(action: Action, run: Trajectory) -> None:
         return
     step = next((step for step in run.steps if step.site == action.site), None)
     if step is None:
-        raise UnknownName("site", action.site, run.sites, f"`ifonly show {run.id}` lists the sites of this run.")
+        raise UnknownName("site", action.site, run.sites, f"`ifonly show {run.id} --in PATH` lists its sites.")
     if not isinstance(step, _WHERE[action.do]):
         fitting = [s.site for s in run.steps if isinstance(s, _WHERE[action.do])]
         raise ActionError(

@@ -47,7 +47,7 @@ class ScoreCheck(Record):
 
 
 class RunCheck(Record):
-    """One run executed again; `left_out` tells why it is in no share."""
+    """One run executed again; `left_out` tells why it is in no share, `logged` how many calls only the log answers."""
 
     run: str
     group: str
@@ -55,6 +55,7 @@ class RunCheck(Record):
     left_out: LeftOut | None
     calls: tuple[CallCheck, ...]
     scores: tuple[ScoreCheck, ...]
+    logged: int = 0
 
     @property
     def first_differing(self) -> CallCheck | None:
@@ -70,7 +71,8 @@ class RunCheck(Record):
 def check_run(trajectory: Trajectory, environment: Environment) -> RunCheck:
     """Execute a run's tool calls in order in a fresh environment, and score the end.
 
-    Calls after the first that differs are executed too: they show whether the difference spread.
+    Calls after the first that differs are executed too: they show whether the difference spread. A call that the log
+    answers, because it would change the world, is no check of anything, and is only counted.
 
     Raises:
         ToolEnvironmentError: the environment is not installed, or does not know the run's task.
@@ -81,6 +83,8 @@ def check_run(trajectory: Trajectory, environment: Environment) -> RunCheck:
         session = environment.open(trajectory.environment)
         for step in steps:
             executed = session.call(step.call)
+            if environment.logs(step.call):
+                continue
             verdict = "undetermined" if isinstance(executed, Undetermined) else compare(step.result, executed)
             calls.append(
                 CallCheck(site=step.site, call=step.call, verdict=verdict, recorded=step.result, executed=executed)
@@ -96,6 +100,7 @@ def check_run(trajectory: Trajectory, environment: Environment) -> RunCheck:
         left_out=_left_out(trajectory, environment),
         calls=tuple(calls),
         scores=tuple(scores),
+        logged=sum(map(environment.logs, (step.call for step in steps))) if environment.executes else 0,
     )
 
 

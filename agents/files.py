@@ -89,13 +89,18 @@ def _files_of(path: Path) -> Iterator[Path | InputError]:
         yield InputError(str(path), "no such file or folder", "Check the path.", near=near)
 
 
-def _folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
-    """Files at any depth; a folder that links lead back to is entered once."""
+def _folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path | InputError]:
+    """Files at any depth; a folder that links lead back to is entered once, and one that may not be read is told."""
     state = folder.stat()
     if (state.st_dev, state.st_ino) in entered:
         return
     entered.add((state.st_dev, state.st_ino))
-    for entry in _listed(folder):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        yield InputError(str(folder), f"cannot be opened ({error.strerror})", "Check the path and its rights.")
+        return
+    for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():

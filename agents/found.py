@@ -166,4 +166,8 @@ def _unknown(place: Place, record: JsonValue) -> InputError:
             missing = ", ".join(sorted(importer.signature - keys))
             near.append(f"{importer.name} (but {missing} is missing)" if missing else importer.name)
     found = f"{describe(record)}, which is of no known format"
-    return place.error(None, found, f"Force the format if you know it: {', '.join(FORMATS)}.", near[:2])
+    fix = (
+        f"ifonly reads {', '.join(FORMATS)}. Write the run as a list of OpenAI chat messages, or name its format with "
+        "--format if it is one of these."
+    )
+    return place.error(None, found, fix, near[:2])

@@ -7,6 +7,7 @@ What is counted, and over what:
 - ``calls_reproduced_share`` (byte for byte) and ``calls_equivalent_share`` (see `ifonly.agents.equivalence`) are over
   the tool calls of the other runs but those whose defence rewrites results; ``rewritten_calls`` counts the latter and
   the two ``..._with_rewritten`` shares are over both. A `redacted` call is neither reproduced nor equivalent.
+- ``logged_calls`` are those of irreversible tools, which are never executed again: they are in no share.
 - ``scores_reproduced_share`` is the share of runs, of those with a recorded score, whose every score is reproduced.
 """
 
@@ -28,6 +29,9 @@ from ifonly.agents.records import ModelStep, Record, Request, ToolCall, ToolResu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+
+    from ifonly.agents.environments.base import Environment
+
 __all__ = ["Differing", "Tally", "VerifyReport", "verify"]
 
 _CHUNK = 16
@@ -61,6 +65,7 @@ class Tally(Record):
     calls_equivalent_share: float | None
     rewritten_calls: int
     redacted_calls: int
+    logged_calls: int
     calls_reproduced_share_with_rewritten: float | None
     calls_equivalent_share_with_rewritten: float | None
     runs_equivalent_share: float | None
@@ -80,6 +85,7 @@ def verify(
     trajectories: Iterable[Trajectory],
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
+    environment: Callable[[Trajectory], Environment] | None = None,
 ) -> VerifyReport:
     """Check runs in parallel processes; the report does not depend on how many.
 
@@ -89,13 +95,14 @@ def verify(
         trajectories: the runs; taken as they are needed, not all at once.
         workers: processes; as many as there are processors where None. One, or few runs, need no process.
         progress: called with the number of runs checked so far.
+        environment: of a run, where it is another than the run names; all is then done in this process.
 
     Raises:
         ToolEnvironmentError: as in `check_run`.
         KeyboardInterrupt: the user's; the processes are ended first.
     """
     briefs, differing = list[_Brief](), list[Differing]()
-    with closing(_checked(trajectories, workers or os.cpu_count() or 1)) as checked:
+    with closing(_checked(trajectories, workers or os.cpu_count() or 1, environment)) as checked:
         for brief, difference in checked:
             briefs.append(brief)
             if difference is not None:
@@ -118,16 +125,18 @@ class _Brief(NamedTuple):
     group: str
     left_out: LeftOut | None
     rewritten: bool
+    logged: int
     verdicts: Counter[str]
     scored: bool
     scores_reproduced: bool
 
 
-def _brief(trajectory: Trajectory) -> tuple[_Brief, Differing | None]:
-    check = check_run(trajectory, environment_of(trajectory))
+def _brief(trajectory: Trajectory, environment: Environment | None = None) -> tuple[_Brief, Differing | None]:
+    check = check_run(trajectory, environment or environment_of(trajectory))
     verdicts = Counter[str](call.verdict for call in check.calls)
     scores_reproduced = all(score.reproduced for score in check.scores)
-    brief = _Brief(check.group, check.left_out, check.rewritten, verdicts, bool(check.scores), scores_reproduced)
+    scored = bool(check.scores)
+    brief = _Brief(check.group, check.left_out, check.rewritten, check.logged, verdicts, scored, scores_reproduced)
     return brief, None if check.left_out or check.reproduced else _difference(check)
 
 
@@ -148,8 +157,13 @@ def _briefs(trajectories: list[Trajectory]) -> list[tuple[_Brief, Differing | No
     return [_brief(trajectory) for trajectory in trajectories]
 
 
-def _checked(trajectories: Iterable[Trajectory], workers: int) -> Generator[tuple[_Brief, Differing | None]]:
+def _checked(
+    trajectories: Iterable[Trajectory], workers: int, environment: Callable[[Trajectory], Environment] | None
+) -> Generator[tuple[_Brief, Differing | None]]:
     """The checks in the order of the runs, with no more runs in memory than keep the processes busy."""
+    if environment is not None:
+        yield from (_brief(run, environment(run)) for run in trajectories)
+        return
     runs = iter(trajectories)
     first = list(islice(runs, _FEW))
     runs = chain(first, runs)
@@ -201,6 +215,7 @@ def _tally(briefs: list[_Brief]) -> Tally:
         calls_equivalent_share=_share(plain["exact"] + plain["equivalent"], plain.total()),
         rewritten_calls=rewritten.total(),
         redacted_calls=both["redacted"],
+        logged_calls=sum(brief.logged for brief in counted),
         calls_reproduced_share_with_rewritten=_share(both["exact"], both.total()),
         calls_equivalent_share_with_rewritten=_share(both["exact"] + both["equivalent"], both.total()),
         runs_equivalent_share=_share(sum(map(_equivalent, counted)), len(counted)),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ifonly.sim.live import Replies, Wanted
     from ifonly.sim.walk import Walk
 
-__all__ = ["Arm", "Effort", "Particle", "Rollouts", "follow", "max_steps_of", "probe", "rollouts"]
+__all__ = ["Arm", "Effort", "Particle", "Rollouts", "follow", "max_steps_of", "probe", "rollouts", "unanswered"]
 
 MAX_STEPS = "max_steps"
 """The label under which a harness says after how many model steps it stops."""
@@ -220,10 +220,16 @@ def _stops(found: Rollouts, batch: Sequence[Particle], start: int) -> bool:
     failed = [particle.failed for particle in batch if particle.failed is not None]
     spent = next((error for error in failed if isinstance(error, BudgetSpent)), None)
     if failed and not start and (spent or len(failed) == len(batch)):
-        raise spent or failed[0]
+        raise unanswered(batch) or spent or failed[0]
     if spent:
         found.stopped = f"the budget was spent after {start} particles"
     return spent is not None
+
+
+def unanswered(particles: Sequence[Particle]) -> IfonlyError | None:
+    """Why nobody answered, where no particle came to its end: a budget that was spent on failures is not the reason."""
+    failed = [particle.failed for particle in particles]
+    return None if None in failed else next((one for one in failed if not isinstance(one, BudgetSpent)), None)
 
 
 async def follow(arm: Arm, number: int, replies: Replies, room: asyncio.Semaphore) -> Particle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import json
 import os
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from ifonly.agents.errors import IfonlyError
+from ifonly.agents.errors import IfonlyError, InputError
 from ifonly.agents.importers.native_lines import SINCE
 from ifonly.agents.records import AssistantMessage, InputStep, ModelStep, ToolStep, message_of
 from ifonly.agents.streams.strict_json import JsonError, parse
@@ -35,10 +36,15 @@ def write(path: str | Path, trajectories: Iterable[Trajectory]) -> int:
         How many trajectories were written.
 
     Raises:
+        InputError: there is no such folder, it cannot be written to, or the path is a folder.
         IfonlyError: a trajectory holds what JSON cannot, such as NaN.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = _beside(path)
+    except OSError as error:
+        fix = "Name a file in a folder that exists and that you may write to."
+        raise InputError(str(path), f"cannot be written ({error.strerror})", fix) from error
     try:
         with os.fdopen(handle, "wb") as raw:
             count = _write_to(raw, path.name.endswith(".gz"), trajectories)
@@ -55,6 +61,13 @@ def write(path: str | Path, trajectories: Iterable[Trajectory]) -> int:
     finally:
         os.close(folder)
     return count
+
+
+def _beside(path: Path) -> tuple[int, str]:
+    """A new file, open, in the folder of the one that it is to replace."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
 
 
 def _write_to(raw: BinaryIO, packed: bool, trajectories: Iterable[Trajectory]) -> int:

@@ -22,7 +22,8 @@ __all__ = ["Serving"]
 class Serving:
     """A `ChatModel` that starts the models of `MODELS` on this machine; a context manager, which ends them.
 
-    Where an `api_base` is named, all models are asked there and none is started.
+    An alias of the endpoint may name one of them. Where an `api_base` is named, all models are asked there and none is
+    started.
 
     Args:
         at: where all other models are asked.
@@ -55,7 +56,8 @@ class Serving:
         if not self._is_local(request.model):
             return await self._elsewhere.complete(request)
         await asyncio.to_thread(self.url, request.model)
-        return await self._started[request.model][1].complete(request)
+        name = self._name(request.model)
+        return await self._started[name][1].complete(request.model_copy(update={"model": name}))
 
     def url(self, model: str) -> str:
         """Where a local model is served; it is started, if it is not.
@@ -64,6 +66,7 @@ class Serving:
             UnknownName: no local model has this name.
             ToolEnvironmentError: it is not installed.
         """
+        model = self._name(model)
         with self._starting:
             if model not in self._started:
                 url = self._stack.enter_context(endpoint(model))
@@ -77,4 +80,8 @@ class Serving:
         return self._elsewhere.price(request)
 
     def _is_local(self, model: str) -> bool:
-        return self._here and model in MODELS
+        return self._here and self._name(model) in MODELS
+
+    def _name(self, model: str) -> str:
+        """The model that is meant by a name; a recorded one may stand for one of this machine."""
+        return self._elsewhere.endpoint.aliases.get(model, model)

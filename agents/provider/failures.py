@@ -82,7 +82,10 @@ def failure(error: BaseException, asked: Asked) -> ProviderError:
             f"{where} answered with what is no JSON: {told}",
             "Check api_base: it must end in /v1 for most servers.",
         ),
-        "model": (f"{where} does not know it: {told}", "Correct the name, or give it an alias."),
+        "model": (
+            f"{where} does not know it: {told}",
+            f"Correct the name, or give it an alias: --alias {asked.model}=PROVIDER/MODEL.",
+        ),
         "policy": (f"{where} refuses the content: {told}", "Change the request."),
         "request": (f"{where} refuses the request: {told}", "Change the setting that it names."),
         "server": (f"{where} failed: {told}", "Ask again later."),
@@ -93,7 +96,10 @@ def failure(error: BaseException, asked: Asked) -> ProviderError:
 
 def unknown(asked: Asked) -> ProviderError:
     """The error about a model of which not even the provider is known."""
-    fix = "Name it PROVIDER/MODEL as litellm does, give it an alias, or set api_base for a server of your own."
+    fix = (
+        f"Say which model is meant, as litellm names it: --alias {asked.model}=PROVIDER/MODEL (openai/gpt-4o, say); "
+        "or where a server of your own is: --api-base."
+    )
     return ProviderError(f"model {asked.model!r}", "no such model", fix, nearest(asked.name, asked.known))
 
 

@@ -184,7 +184,7 @@ class PythonSession:
 
     def __init__(self, toolbox: Toolbox, effects: _Effects, scores: Sequence[str] = ()) -> None:
         self._toolbox, self._effects, self._scores = toolbox, effects, tuple(scores) or ("score",)
-        self._state = toolbox.new_state() if toolbox.new_state else None
+        self.state = toolbox.new_state() if toolbox.new_state else None
         self._site = SiteNamer()
 
     async def perform(self, call: ToolCall) -> Performed:
@@ -198,7 +198,7 @@ class PythonSession:
             return Performed(refused, tool.effect)
         if tool.effect == "irreversible":
             return await self._effects.answer(site, tool, call)
-        return Performed(await tool.execute(call.arguments, state=self._state), tool.effect)
+        return Performed(await tool.execute(call.arguments, state=self.state), tool.effect)
 
     def call(self, call: ToolCall) -> ToolResult | Undetermined:
         """`perform`, from code that is not async; an async tool gets an event loop of its own for the call."""
@@ -208,7 +208,7 @@ class PythonSession:
 
     def score(self, messages: Sequence[Message]) -> Mapping[str, Score | Undetermined]:
         """What the module's `score` says of the conversation and the state."""
-        said = self._toolbox.score(messages, self._state)
+        said = self._toolbox.score(messages, self.state)
         return dict.fromkeys(self._scores, said) if isinstance(said, Undetermined) else said
 
 

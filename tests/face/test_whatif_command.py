@@ -189,3 +189,12 @@ def test_one_page_shows_one_answer(cli, runs, tmp_path):
     done = cli("whatif", runs, *SUN, "--html", page, "--where", "id=rain/1")
     assert done.status == 0
     assert "--where id=rain/1" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("option", ["--save", "--html"])
+@pytest.mark.parametrize("place", ["", "no/such/folder/answer"])
+def test_a_place_that_cannot_be_written_is_told(cli, run, tmp_path, option, place):
+    done = cli("whatif", run, *SUN, option, tmp_path / place)
+    assert done.status == 3
+    assert "cannot be written" in done.err
+    assert "Name a file in a folder that exists" in done.err

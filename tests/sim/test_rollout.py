@@ -229,6 +229,17 @@ def test_nothing_at_all_is_an_error(error):
         ask([PROMPT], model=Failing(0, error))
 
 
+def test_a_budget_spent_on_failures_does_not_hide_them():
+    class Refusing(Failing):
+        async def complete(self, request):
+            self.after += 1
+            self.error = DOWN if self.after <= 3 else SPENT
+            raise self.error
+
+    with pytest.raises(ProviderError):
+        ask([PROMPT], model=Refusing(0, DOWN), effort=Effort(particles=20, workers=8))
+
+
 def test_a_reply_that_could_not_be_had_widens_to_bounds():
     class Flaky(Scripted):
         async def complete(self, request):

@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "Run an agent of your own, and record it: a model, a prompt, and tools from a Python file.",
     "record": "Record the calls of any client of OpenAI's chat completions, in any language.",
     "serve-model": "Serve a small real model on this machine, without network and without a key.",
+    "tools": "Write a first draft of the tools file that re-runs of your own agent need.",
     "verify": "Execute every recorded tool call again, and say what does not come out as recorded.",
     "corpus": "Say, by step, how many what-ifs a folder of runs settles without a model call.",
     "bench": "Hold estimators against what is known to be true.",

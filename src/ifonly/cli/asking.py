@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ifonly.agents.environments.registry import environment_of
 from ifonly.agents.errors import BudgetSpent, IfonlyError
+from ifonly.agents.toolbox.adopting import adopt, judge
 from ifonly.agents.toolbox.box import Toolbox
 from ifonly.agents.toolbox.environment import NAME, PythonEnvironment
 from ifonly.cli.output import problems
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ifonly.agents.environments.base import Environment
     from ifonly.agents.records import Trajectory
     from ifonly.cli.ask import Ask
+    from ifonly.cli.inputs import Runs
     from ifonly.sim.answers import WhatIfAnswer
     from ifonly.sim.continuations import Continuation
 
@@ -39,6 +41,36 @@ class Environments:
 
     def __init__(self, tools: str | None = None) -> None:
         self._toolbox = None if tools is None else Toolbox.load(tools)
+
+    def recorded(self, run: Trajectory) -> Trajectory:
+        """The run, as one of these tools where it names no environment; see `ifonly.agents.toolbox.adopting`.
+
+        Raises:
+            ToolEnvironmentError: it cannot be.
+        """
+        return run if self._toolbox is None else adopt(run, self._toolbox)
+
+    def judged(self, runs: Runs) -> Runs:
+        """The runs as `recorded` gives them, with what the judge of the tools says where nobody said it before.
+
+        Those that cannot be had so are told, and left out.
+
+        Raises:
+            ToolEnvironmentError: none of them can be.
+        """
+        if self._toolbox is None:
+            return runs
+        adopted: list[Trajectory] = []
+        errors: list[IfonlyError] = []
+        for run in runs.runs:
+            try:
+                adopted.append(run if run.environment else judge(adopt(run, self._toolbox), self._toolbox))
+            except IfonlyError as error:
+                errors.append(error)
+        if errors and not adopted:
+            raise errors[0]
+        problems(errors)
+        return replace(runs, runs=tuple(adopted), left_out=runs.left_out + len(errors))
 
     def __call__(self, run: Trajectory) -> Environment:
         """The environment of one run: these tools where it was recorded with such, else its own."""

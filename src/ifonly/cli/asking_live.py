@@ -23,6 +23,7 @@ from ifonly.agents.rerun import Rerun
 from ifonly.cli.asking import Answers, Environments, each
 from ifonly.cli.output import emit, note, stdout
 from ifonly.cli.progress import bar
+from ifonly.cli.status import Status
 from ifonly.sim.choice import Choice
 from ifonly.sim.live import Counted, Fresh
 from ifonly.sim.plan import plan
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from ifonly.sim.whatif_live import LiveAnswer
 
 __all__ = ["LiveAsker", "Spec", "cassette_of", "dollars", "endpoint", "pairs", "paying", "replies_of", "show_plans"]
-
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def paying(spec: Spec, path: Path) -> Iterator[tuple[ChatModel, Serving]]:
             again = "the same command" if spec.cassette else "--resume"
             note(f"Interrupted after {budget.calls} calls ({budget.spent:.4f} US dollars); {path} keeps them.")
             note(f"Go on with {again}.")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(Status.INTERRUPTED) from None
 
 
 def replies_of(spec: Spec, counted: Counted, tools: tuple[ToolSpec, ...], served: Serving) -> Replies:

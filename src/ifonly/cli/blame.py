@@ -17,12 +17,13 @@ from ifonly.cli.ask import text_of
 from ifonly.cli.asking import Environments
 from ifonly.cli.asking_live import Spec, endpoint, pairs
 from ifonly.cli.blame_live import LiveBlaming, show_blame_plans
-from ifonly.cli.inputs import Runs, find, is_path, read_runs
+from ifonly.cli.inputs import Runs, asked_runs, read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, KeepGoing, Level
-from ifonly.cli.output import command_line, emit, note, problems, stdout
+from ifonly.cli.output import command_line, command_words, emit, note, problems, stdout
 from ifonly.cli.progress import bar
 from ifonly.cli.show_blame import render_blame, render_blames
+from ifonly.cli.show_next import render_next
 from ifonly.cli.status import Status
 from ifonly.cli.whatif_options import live_option
 from ifonly.cli.where import Where
@@ -39,6 +40,7 @@ from ifonly.sim.blame import (
 from ifonly.sim.rollout import Effort
 from ifonly.views.blame import blame_view
 from ifonly.views.fixes import Places
+from ifonly.views.next_steps import after_blame
 
 app = typer.Typer(add_completion=False)
 
@@ -127,8 +129,9 @@ def blame_(  # noqa: PLR0913 -- as many as the command has options
     """Long because typer reads the options off the signature."""
     failure = None if score is None else parse_failure(score)
     conditions = Where.parse(where or ())
-    pool = read_runs(corpus, format) if corpus else Runs(())
-    found = _runs(run, within, pool, format)
+    environments = Environments(tools)
+    pool = environments.judged(read_runs(corpus, format)) if corpus else Runs(())
+    found = environments.judged(asked_runs(run, within, pool, format))
     chosen = conditions.choose(found.runs)
     if not chosen:
         raise ActionError(f"{len(found.runs):,} runs", "none is as --where says", "`ifonly show PATH` lists the runs.")
@@ -147,7 +150,7 @@ def blame_(  # noqa: PLR0913 -- as many as the command has options
     texts = tuple(text_of(text) for text in prompt or ())
     blaming = LiveBlaming(spec, tuple(model or ()), texts, tuple(at or ()), worlds)
     _check_live(then, blaming)
-    asker = _Asker(Corpus(pool.runs, equal) if corpus else None, Environments(tools), failure, effort, seed, level)
+    asker = _Asker(Corpus(pool.runs, equal) if corpus else None, environments, failure, effort, seed, level)
     if dry_run:
         failed = [one for one in chosen if asker.fails(one)][:limit] or chosen[:1]
         show_blame_plans([(one, asker.plan(one, blaming)) for one in failed], as_json=json)
@@ -166,6 +169,7 @@ def blame_(  # noqa: PLR0913 -- as many as the command has options
         emit(answer)
     else:
         render_blame(stdout(), blame_view(one, answer, places))
+        render_next(stdout(), after_blame(one, answer, command_words()))
     if html:
         load("ifonly.report.blame", "write_blame")(html, one, answer, places, command_line())
         note(f"wrote {html}")
@@ -234,15 +238,7 @@ def _many(
     if not failed:
         fix = "Say what counts as failure with --score NAME=VALUE."
         raise ActionError(f"blame over {len(runs):,} runs", "none of them failed", fix)
-    answers: list[BlameAnswer] = []
-    errors: list[IfonlyError] = []
-    with asker.ready(asked), bar("blaming") as told:
-        for index, run in enumerate(asked):
-            told(index, len(asked))
-            try:
-                answers.append(asker(run))
-            except IfonlyError as error:
-                errors.append(error)
+    answers, errors, stopped = _answers(asker, asked)
     if not answers:
         raise errors[0]
     problems(errors)
@@ -252,25 +248,30 @@ def _many(
         emit({"version": 1, "summary": summary.model_dump(mode="json"), "answers": shown, "failed": len(errors)})
     else:
         render_blames(stdout(), answers, summary)
+    if stopped:
+        note(f"Interrupted after {len(answers):,} of {len(asked):,} runs; these are shown.")
+        return Status.INTERRUPTED
     if errors and not keep_going:
         return Status.FAILED
     return found.status(keep_going=keep_going) if any(one.verdict == "blamed" for one in answers) else Status.FAILED
 
 
-def _runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: str | None) -> Runs:
-    """The runs that are asked about: of the paths, and those with the ids."""
-    paths = [text for text in asked if is_path(text)]
-    chosen = read_runs(paths, format) if paths else Runs(())
-    runs, left_out = list(chosen.runs), chosen.left_out + pool.left_out
-    known = {run.id: run for run in pool.runs}
-    for id in (text for text in asked if text not in paths):
-        if id in known and not within:
-            runs.append(known[id])
-        elif not within:
-            raise ActionError(id, "no such file, nor a run of the corpus", "Say where the run is: --in PATH.")
-        else:
-            runs.append(find(id, within, format).runs[0])
-    return Runs(tuple(runs), left_out)
+def _answers(asker: _Asker, asked: Sequence[Trajectory]) -> tuple[list[BlameAnswer], list[IfonlyError], bool]:
+    """The answers, what could not be asked, and whether it was interrupted: the answers until then are kept."""
+    answers: list[BlameAnswer] = []
+    errors: list[IfonlyError] = []
+    with asker.ready(asked), bar("blaming") as told:
+        for index, run in enumerate(asked):
+            told(index, len(asked))
+            try:
+                answers.append(asker(run))
+            except IfonlyError as error:
+                errors.append(error)
+            except KeyboardInterrupt:
+                if asker.live or not answers:  # what was paid for is kept elsewhere
+                    raise
+                return answers, errors, True
+    return answers, errors, False
 
 
 def _places(

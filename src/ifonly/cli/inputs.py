@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ifonly.agents.errors import InputError, UnknownName
+from ifonly.agents.errors import ActionError, InputError, UnknownName
 from ifonly.agents.reading import read, stream
 from ifonly.cli.output import problems
 from ifonly.cli.progress import bar
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ifonly.agents.records import Trajectory
 
-__all__ = ["Runs", "Streamed", "find", "first_runs", "is_path", "read_runs"]
+__all__ = ["Runs", "Streamed", "asked_runs", "find", "first_runs", "is_path", "read_runs"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,36 @@ def find(id: str, paths: Sequence[str | Path], format: str | None = None) -> Run
         raise bad[0]
     where = " ".join(map(str, paths))
     raise UnknownName("run", id, ids, f"`ifonly show {where}` lists the runs that are there.")
+
+
+def asked_runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: str | None) -> Runs:
+    """The runs that are asked about: of the paths, and those with the ids.
+
+    Args:
+        asked: paths and ids.
+        within: where the ids are looked for; among the `pool`, if None.
+        pool: the runs of the corpus.
+        format: of the runs.
+
+    Raises:
+        ActionError: a text is no path, and there is nowhere to look for an id.
+        UnknownName: no run has the id.
+        InputError: nothing could be read.
+    """
+    paths = [text for text in asked if is_path(text)]
+    chosen = read_runs(paths, format) if paths else Runs(())
+    runs, left_out = list(chosen.runs), chosen.left_out + pool.left_out
+    known = {run.id: run for run in pool.runs}
+    for id in (text for text in asked if text not in paths):
+        if id in known and not within:
+            runs.append(known[id])
+            continue
+        if not within and not pool.runs:
+            raise ActionError(id, "no such file", "If this is the id of a run, say where it is: --in PATH.")
+        if not within:
+            raise UnknownName("run", id, list(known), "`ifonly show PATH` lists the runs of the corpus.")
+        runs.append(find(id, within, format).runs[0])
+    return Runs(tuple(runs), left_out)
 
 
 def is_path(text: str) -> bool:

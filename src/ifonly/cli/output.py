@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from ifonly.agents.errors import IfonlyError
 
-__all__ = ["command_line", "complain", "emit", "note", "prepare_streams", "problems", "stderr", "stdout"]
+__all__ = [
+    "command_line",
+    "command_words",
+    "complain",
+    "emit",
+    "note",
+    "prepare_streams",
+    "problems",
+    "stderr",
+    "stdout",
+]
 
 _PIPED_WIDTH = 120
 _PROBLEMS_SHOWN = 10
@@ -83,9 +93,14 @@ def problems(errors: Sequence[IfonlyError]) -> None:
         console.print(Text(f"          and {len(errors) - _PROBLEMS_SHOWN:,} more"))
 
 
+def command_words() -> tuple[str, ...]:
+    """The command that is running, in words."""
+    return ("ifonly", *sys.argv[1:])
+
+
 def command_line() -> str:
     """The command that is running, as it can be typed again."""
-    return shlex.join(["ifonly", *sys.argv[1:]])
+    return shlex.join(command_words())
 
 
 def _console(*, stderr: bool) -> Console:

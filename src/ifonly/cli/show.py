@@ -1,5 +1,6 @@
 """``ifonly show``: a recorded run step by step, or the list of runs in a file or folder."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="A file or folder of runs; or the id of a run, with --in.", metavar="RUN")],
+    run: Annotated[
+        str | None, typer.Argument(help="A file or folder of runs; or the id of a run, with --in.", metavar="RUN")
+    ] = None,
     *,
     within: Annotated[
         list[str] | None, typer.Option("--in", help="Where to look for the id; may be repeated.", metavar="PATH")
@@ -31,9 +34,11 @@ def show(
     keep_going: KeepGoing = False,
 ) -> None:
     """Show a recorded run, step by step; or list the runs of a file or folder."""
-    found = _runs(run, within, format, limit)
+    if run is None and not within:
+        raise InputError("ifonly show", "no run", "Name a file or folder of runs: ifonly show PATH.")
+    found = first_runs(within or (), format, limit=limit) if run is None else _runs(run, within, format, limit)
     if len(found.runs) > 1:
-        _list(found, run, as_json=json, html=html)
+        _list(found, run or shlex.join(within or ()), as_json=json, html=html)
     else:
         view = run_view(found.runs[0], full=full)
         if json:

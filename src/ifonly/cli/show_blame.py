@@ -30,6 +30,21 @@ _WIDTH = 10
 _LINE = 400
 _ROWS = 20
 _LONG = 12
+# Columns and their greatest widths; the one without takes what is left.
+_COLUMNS = {
+    "step": 20,
+    "changed": 9,
+    "averts": 7,
+    "if only": None,
+    "in this run": 9,
+    "with fresh noise": 9,
+    "PN": 9,
+    "PS": 9,
+    "share": _WIDTH,
+}
+# How wide a terminal must be for some of them.
+_NEEDS = {"with fresh noise": 100, "PN": 100, "PS": 100, "share": 76}
+_NARROW_STEP = 12
 
 
 def render_blame(console: Console, view: BlameView) -> None:
@@ -42,7 +57,8 @@ def render_blame(console: Console, view: BlameView) -> None:
         console.print(Text("  " + visible(line)))
     if view.credits:
         console.print()
-        console.print(_table([row for row in view.credits if row.rank or row.change != NOTHING]))
+        shown = [row for row in view.credits if row.rank or row.change != NOTHING]
+        console.print(_table(shown, console.width))
         unknown = [row.site for row in view.credits if not row.rank and row.change == NOTHING]
         if unknown:
             console.print(Text(f"no alternative is known of: {visible(', '.join(unknown))}", "dim"))
@@ -84,28 +100,24 @@ def render_blames(console: Console, answers: Sequence[BlameAnswer], summary: Bla
         console.print(_shares(f"share of failures by {by}", shares, summary.blamed.level))
 
 
-def _table(credits: Sequence[CreditView]) -> Table:
-    """The blamed first, by rank; then the rest, in the order of the run."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    for title, ratio in (
-        ("step", 4),
-        ("changed", 3),
-        ("averts", 2),
-        ("if only", 7),
-        ("in this run", 3),
-        ("with fresh noise", 3),
-        ("PN", 3),
-        ("PS", 3),
-        ("share", 4),
-    ):
-        table.add_column(title, ratio=ratio, overflow="fold")
+def _table(credits: Sequence[CreditView], room: int) -> Table:
+    """The blamed first, by rank; then the rest, in the order of the run. What has no room is named below."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, caption_justify="left")
+    left_out = [title for title, needed in _NEEDS.items() if room < needed]
+    titles = [title for title in _COLUMNS if title not in left_out]
+    if left_out:
+        table.caption = f"a wider terminal, --html and --json show {', '.join(left_out)}"
+    for title in titles:
+        width = _NARROW_STEP if left_out and title == "step" else _COLUMNS[title]
+        table.add_column(title, max_width=width, ratio=None if width else 1, overflow="fold")
     order = sorted(range(len(credits)), key=lambda i: (credits[i].rank is None, credits[i].rank or 0, i))
     for row in (credits[index] for index in order):
-        table.add_row(*_row(row))
+        cells = _row(row)
+        table.add_row(*(cells[title] for title in titles))
     return table
 
 
-def _row(row: CreditView) -> list[Text]:
+def _row(row: CreditView) -> dict[str, Text]:
     quiet = "" if row.rank else "dim"
     change = Text(cut(visible(row.change), 90), quiet)
     for note in row.notes:
@@ -113,14 +125,17 @@ def _row(row: CreditView) -> list[Text]:
     share = Text(row.shapley, quiet)
     if row.bar is not None:
         share.append(f"\n{_drawn(row.bar)}", style=FLIPS_STYLE[row.flips])
-    return [
-        Text(f"{f'{row.rank}. ' if row.rank else ''}{visible(row.site)}", "bold" if row.rank else ""),
-        Text(row.part, quiet),
-        Text(row.flips, FLIPS_STYLE[row.flips]),
-        change,
-        *(Text(text, quiet) for text in (row.effect, row.fresh, row.necessity, row.sufficiency)),
-        share,
-    ]
+    return {
+        "step": Text(f"{f'{row.rank}. ' if row.rank else ''}{visible(row.site)}", "bold" if row.rank else ""),
+        "changed": Text(row.part, quiet),
+        "averts": Text(row.flips, FLIPS_STYLE[row.flips]),
+        "if only": change,
+        "in this run": Text(row.effect, quiet),
+        "with fresh noise": Text(row.fresh, quiet),
+        "PN": Text(row.necessity, quiet),
+        "PS": Text(row.sufficiency, quiet),
+        "share": share,
+    }
 
 
 def _drawn(bar: BarView) -> str:

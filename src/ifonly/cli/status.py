@@ -17,6 +17,7 @@ class Status(IntEnum):
     USAGE = 2
     UNREADABLE = 3
     NEEDS_LIVE = 4
+    INTERRUPTED = 130
 
 
 def status_of(error: IfonlyError) -> Status:

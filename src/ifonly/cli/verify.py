@@ -12,30 +12,39 @@ from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.records import ToolResult
 from ifonly.agents.verify import Differing, Tally, VerifyReport
 from ifonly.agents.verify import verify as check
+from ifonly.cli.asking import Environments
 from ifonly.cli.inputs import Streamed
 from ifonly.cli.options import Format, Json, KeepGoing, Paths, Workers
 from ifonly.cli.output import emit, stdout
 from ifonly.cli.status import Status
+from ifonly.cli.whatif_options import Tools
 from ifonly.views.scores import score_text
 from ifonly.views.text import content_text, contrast, one_line, visible
 
 app = typer.Typer(add_completion=False)
 
+_OWN = "Give the tools of your agent with --tools tools.py; `ifonly tools RUN` writes a first draft of the file."
 _COLUMNS = ("suite", "runs", "left out", "calls", "byte for byte", "equivalent", "scores")
 
 
 @app.command()
 def verify(
     paths: Paths,
+    *,
     workers: Workers = None,
+    tools: Tools = None,
     limit: Annotated[int, typer.Option(help="How many differing runs are listed; --json has all.", min=0)] = 10,
     json: Json = False,
     format: Format = None,
     keep_going: KeepGoing = False,
 ) -> None:
-    """Execute every recorded tool call again, and say what does not come out as recorded."""
+    """Execute every recorded tool call again, and say what does not come out as recorded.
+
+    Runs of your own agent need its tools: --tools tools.py.
+    """
     with Streamed(paths, format, "executing tool calls again") as runs:
-        report = check(runs, workers)
+        environments = Environments(tools)
+        report = check(map(environments.recorded, runs), workers, environment=environments if tools else None)
     if json:
         emit(report)
     else:
@@ -57,13 +66,16 @@ def _render(console: Console, report: VerifyReport, limit: int) -> None:
     told = ", ".join(f"{count:,} {why}" for why, count in out.items() if count)
     if told:
         console.print(Text(f"Left out of all shares: {told}."))
+    if total.logged_calls:
+        told = f"{total.logged_calls:,} calls of irreversible tools, which are never executed again"
+        console.print(Text(f"Not in the shares of calls: {told}."))
     if total.rewritten_calls:
         told = (
             f"{total.rewritten_calls:,} calls, whose results a defence rewrote ({total.redacted_calls:,} were redacted)"
         )
         share = _share(total.calls_equivalent_share_with_rewritten)
         console.print(Text(f"Not in the shares of calls: {told}; with them {share} are equivalent."))
-    _differing(console, report.differing, total.calls + total.scored_runs, limit)
+    _differing(console, report.differing, total, limit)
 
 
 def _row(group: str, tally: Tally) -> tuple[Text, ...]:
@@ -87,12 +99,14 @@ def _share(share: float | None) -> str:
     return "99.99 %" if text == "100.00 %" and share < 1 else text
 
 
-def _differing(console: Console, differing: tuple[Differing, ...], counted: int, limit: int) -> None:
+def _differing(console: Console, differing: tuple[Differing, ...], total: Tally, limit: int) -> None:
     if not differing:
-        if counted:
+        if total.calls + total.scored_runs:
             console.print(Text("Every run is reproduced.", "bold green"))
         else:
             console.print(Text("No run could be executed again, so nothing is known of them.", "bold yellow"))
+            if total.looked_up:
+                console.print(Text(_OWN))
         return
     shown = f", the first {limit} of them" if len(differing) > limit else ""
     console.print(Text(f"\n{len(differing):,} runs are not reproduced{shown}:", "bold"))

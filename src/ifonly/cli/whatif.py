@@ -7,18 +7,19 @@ import typer
 
 from ifonly.agents.canonical import Equality
 from ifonly.agents.corpus import Corpus
-from ifonly.agents.errors import ActionError, UnknownName
+from ifonly.agents.errors import ActionError
 from ifonly.agents.records import Trajectory
 from ifonly.cli import whatif_options as options
 from ifonly.cli.ask import Ask
 from ifonly.cli.asking import Asker, Environments, RecordedAsker
 from ifonly.cli.asking_fitted import FittedAsker
 from ifonly.cli.asking_live import LiveAsker, Spec, endpoint, pairs, show_plans
-from ifonly.cli.inputs import Runs, find, is_path, read_runs
+from ifonly.cli.inputs import Runs, asked_runs, read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, KeepGoing, Level
-from ifonly.cli.output import command_line, emit, note, stdout
+from ifonly.cli.output import command_line, command_words, emit, note, stdout
 from ifonly.cli.show_answer import render_answer, render_answers
+from ifonly.cli.show_next import render_next
 from ifonly.cli.status import Status
 from ifonly.cli.whatif_options import Continue
 from ifonly.cli.where import Where
@@ -26,6 +27,7 @@ from ifonly.sim.answers import WhatIfAnswer
 from ifonly.sim.continuations import Bounds, Continuation, FromCorpus, Hold
 from ifonly.sim.rollout import Effort
 from ifonly.sim.summary import WhatIfSummary, summarise
+from ifonly.views.next_steps import after_whatif
 from ifonly.views.whatif import whatif_view
 
 app = typer.Typer(add_completion=False)
@@ -87,8 +89,9 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
     """Long because typer reads the options off the signature."""
     asked = Ask(at, result, reply, call, arguments, drop, redraw, model, only_here, prompt, clean, tuple(action or ()))
     conditions = Where.parse(where or ())
-    continuation, pool = _continuation(then, corpus, equal, format)
-    found = _runs(run, within, pool, format)
+    environment = Environments(tools)
+    continuation, pool = _continuation(then, corpus, equal, format, environment)
+    found = environment.judged(asked_runs(run, within, pool, format))
     runs = conditions.choose(found.runs)[:limit]
     if then is Continue.MODEL and not asked.swaps:
         raise ActionError(
@@ -96,7 +99,6 @@ def whatif(  # noqa: PLR0913 -- as many as the command has options
         )
     _check(runs, found, one=html is not None or save is not None)
     many = len(found.runs) > 1 and not (html or save)
-    environment = Environments(tools)
     spec = Spec(
         Effort(particles, workers, max_steps, width, level),
         noise=noise.value,
@@ -137,35 +139,21 @@ def _check(runs: Sequence[Trajectory], found: Runs, *, one: bool) -> None:
 
 
 def _continuation(
-    then: Continue | None, corpus: Sequence[str] | None, equal: Equality, format: str | None
+    then: Continue | None,
+    corpus: Sequence[str] | None,
+    equal: Equality,
+    format: str | None,
+    environment: Environments,
 ) -> tuple[Continuation, Runs]:
     """Where later replies come from, and the runs of the corpus."""
     if then in (Continue.CORPUS, Continue.MODEL) and not corpus:
         raise ActionError(f"--continue {then}", "no corpus", "Name the runs to take replies from: --corpus PATH.")
-    pool = read_runs(corpus, format) if corpus else Runs(())
+    pool = environment.judged(read_runs(corpus, format)) if corpus else Runs(())
     if then in (Continue.BOUNDS, Continue.LIVE):
         return Bounds(), pool
     if then is Continue.HOLD or not corpus:
         return Hold(), pool
     return FromCorpus(Corpus(pool.runs, equal)), pool
-
-
-def _runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: str | None) -> Runs:
-    """The runs that are asked about: of the paths, and those with the ids."""
-    paths = [text for text in asked if is_path(text)]
-    chosen = read_runs(paths, format) if paths else Runs(())
-    runs, left_out = list(chosen.runs), chosen.left_out + pool.left_out
-    known = {run.id: run for run in pool.runs}
-    for id in (text for text in asked if text not in paths):
-        if id in known and not within:
-            runs.append(known[id])
-            continue
-        if not within and not pool.runs:
-            raise ActionError(id, "no such file", "If this is the id of a run, say where it is: --in PATH.")
-        if not within:
-            raise UnknownName("run", id, list(known), "`ifonly show PATH` lists the runs of the corpus.")
-        runs.append(find(id, within, format).runs[0])
-    return Runs(tuple(runs), left_out)
 
 
 def _many(answers: Sequence[WhatIfAnswer], failed: int, summary: WhatIfSummary, *, json: bool) -> None:
@@ -183,6 +171,7 @@ def _one(run: Trajectory, answer: WhatIfAnswer, *, json: bool, html: Path | None
         emit(answer)
     else:
         render_answer(stdout(), run, whatif_view(run, answer))
+        render_next(stdout(), after_whatif(run, answer, command_words()))
     if html:
         load("ifonly.report.pages", "write_whatif")(html, run, answer, command_line())
         note(f"wrote {html}")

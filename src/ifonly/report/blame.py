@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ifonly.report.pages import write_page
 from ifonly.report.rendering import render_page
 from ifonly.views.blame import blame_view
+from ifonly.views.next_steps import after_blame, words_of
 from ifonly.views.run import run_view
 from ifonly.views.text import one_line
 
@@ -34,7 +35,8 @@ def blame_page(run: Trajectory, answer: BlameAnswer, places: Places, command: st
         command: how to ask again.
     """
     view = blame_view(run, answer, places)
-    return render_page("blame.html", _STYLES, view=view, lanes=_lanes(run, view), command=command)
+    steps = after_blame(run, answer, words_of(command))
+    return render_page("blame.html", _STYLES, view=view, lanes=_lanes(run, view), command=command, next_steps=steps)
 
 
 def write_blame(path: Path, run: Trajectory, answer: BlameAnswer, places: Places, command: str) -> None:

@@ -17,6 +17,7 @@ from ifonly.agents.records import ToolStep, message_of
 from ifonly.report.rendering import render_page
 from ifonly.views.blocks import blocks
 from ifonly.views.injected import injections_of
+from ifonly.views.next_steps import after_whatif, words_of
 from ifonly.views.run import run_view, saying
 from ifonly.views.text import call_text, one_line, visible
 from ifonly.views.whatif import whatif_view
@@ -71,6 +72,7 @@ def whatif_page(run: Trajectory, answer: WhatIfAnswer, command: str) -> str:
         actions=json.dumps(actions, indent=2, ensure_ascii=True),
         changed=sum(not pair.same for pair in view.pairs),
         command=command,
+        next_steps=after_whatif(run, answer, words_of(command)),
     )
 
 

@@ -14,8 +14,8 @@ from ifonly.agents.actions import (
     ReplyAction,
     ResultAction,
 )
-from ifonly.agents.records import ToolStep
-from ifonly.views.injected import carries, injections_of
+from ifonly.agents.records import ModelStep, ToolStep
+from ifonly.views.injected import carries, injections_of, segments
 from ifonly.views.text import content_text, one_line
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _WIDTH = 90
 
 def question(actions: Iterable[Action], run: Trajectory) -> str:
     """The question that the actions ask of a run, without its question mark."""
-    texts = [_cleaned(action, run) or action_text(action) for action in actions]
+    texts = [_cleaned(action, run) or _silent(action, run) or action_text(action) for action in actions]
     return "If only " + ", and ".join(texts) if texts else "If nothing had been otherwise"
 
 
@@ -67,8 +67,21 @@ def _cleaned(action: Action, run: Trajectory) -> str | None:
     injections = injections_of(run)
     if not isinstance(action, ResultAction) or not isinstance(step, ToolStep) or not injections:
         return None
-    was, put = (carries(content_text(content), injections) for content in (step.result.content, action.content))
-    return f"{action.site} had returned a result without the injection" if was and not put else None
+    was, put = content_text(step.result.content), content_text(action.content)
+    cleaned = carries(was, injections) and not carries(put, injections) and _keeps_rest(was, put, injections)
+    return f"{action.site} had returned a result without the injection" if cleaned else None
+
+
+def _silent(action: Action, run: Trajectory) -> str | None:
+    """In words, where the action leaves out what a model said: no call, or more than one."""
+    model = any(step.site == action.site and isinstance(step, ModelStep) for step in run.steps)
+    return f"{action.site} had said nothing" if model and isinstance(action, DropAction) else None
+
+
+def _keeps_rest(was: str, put: str, injections: tuple[str, ...]) -> bool:
+    """Whether most words around the injection stand in the other text, too: quoting may differ."""
+    around = {word for part in segments(was, injections) if not part.injected for word in part.text.split()}
+    return 2 * len(around & set(put.split())) > len(around)
 
 
 def _environment(action: EnvironmentAction) -> str:

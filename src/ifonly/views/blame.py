@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ifonly.agents.actions import DropAction
 from ifonly.views.actions import question
 from ifonly.views.fixes import Places, fix_view
 from ifonly.views.scores import estimate_text, meaning, number
@@ -231,8 +230,6 @@ def _credit(row: StepBlame, run: Trajectory, rank: int | None) -> CreditView:
 def _change(row: StepBlame, run: Trajectory) -> str:
     if row.action is None:
         return NOTHING
-    if isinstance(row.action, DropAction) and row.kind == "model":
-        return f"{row.site} had said nothing"
     return question([row.action], run).removeprefix("If only ")
 
 

@@ -61,7 +61,7 @@ def fix_view(run: Trajectory, answer: BlameAnswer, fix: Fix, places: Places) -> 
         boolean = isinstance(run.outcome.scores.get(name), bool)
         others.append(f"{name}: {estimate_text(score, boolean=boolean)}")
     return FixView(
-        question=_asked(fix, run),
+        question=question(fix.actions, run),
         necessity=_live(fix) if fix.continuation == "live" else _necessity(fix.necessity),
         others=tuple(others),
         cost="asked live" if fix.continuation == "live" else f"{fix.calls} model calls, {fix.cost:.2f} US dollars",
@@ -77,12 +77,6 @@ def _necessity(pn: Estimate) -> str:
 def _live(fix: Fix) -> str:
     again = "" if fix.rerun is None else f", by asking again unchanged in {estimate_text(fix.rerun)}"
     return f"averted in {estimate_text(fix.necessity)}{again}"
-
-
-def _asked(fix: Fix, run: Trajectory) -> str:
-    only = fix.actions[0]
-    silent = isinstance(only, DropAction) and any(s.site == only.site and s.kind == "model" for s in run.steps)
-    return f"If only {only.site} had said nothing" if silent and len(fix.actions) == 1 else question(fix.actions, run)
 
 
 def _command(answer: BlameAnswer, fix: Fix, places: Places) -> list[str]:
