@@ -81,8 +81,10 @@ def _check_conversation(run: Trajectory) -> None:
                 raise ActionError(asked, found, "Without its requests a run can be shown, and not be re-run.")
             raise ActionError(
                 asked,
-                f"{step.site} was not asked with the {index} messages before it",
-                "Only runs that are one growing conversation can be lifted so far.",
+                f"{step.site} was not asked with the {index} messages before it: several agents, or text left out",
+                "What-ifs and blame take one growing conversation: each request repeats all that came before it. Write "
+                "the messages of one agent as an OpenAI chat list, and ask of that; `ifonly show` and "
+                "`ifonly simulate` take this run as it is.",
             )
 
 

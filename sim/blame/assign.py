@@ -142,6 +142,11 @@ def not_again(asking: Asking) -> str | None:
     """Why the recorded failure cannot be had again by executing the recorded calls; None if it can."""
     failure, held = asking.failure, asking.held
     now = held.judged.get(failure.score)
+    if held.environment.executes and now is None:
+        judged = ", ".join(held.judged) or "no score at all"
+        return (
+            f"nothing judges {failure.score} anew (the environment gives {judged}), so no changed run can be held to it"
+        )
     if held.environment.executes and failure.holds(now) is not True:
         return f"replay does not reproduce: today's judge gives {failure.score} = {now!r} for the recorded calls"
     return None

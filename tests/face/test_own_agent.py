@@ -152,3 +152,34 @@ def test_the_pages_say_what_would_settle_it(ask, folder):
     ask("whatif", "run.json", "--at", "order/0", "--drop", "--html", "whatif.html")
     for page in ("blame.html", "whatif.html"):
         assert "ifonly tools run.json --out tools.py" in (folder / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_score_that_the_tools_do_not_judge_is_told_with_what_they_do(ask, folder):
+    record = {"id": "r", "scores": {"reward": 0}, "messages": json.loads((folder / "run.json").read_bytes())}
+    (folder / "scored.json").write_text(json.dumps(record), encoding="utf-8")
+    _, out = ask("blame", "scored.json", "--tools", "mine.py", "--score", "reward=0")
+    assert "nothing judges reward anew (the environment gives cheapest)" in " ".join(out.split())
+    assert ["blame", "scored.json", "--tools", "mine.py", "--score", "cheapest=false"] in _commands(out)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_of_several_conversations_says_what_can_be_asked(ask, folder):
+    def span(number, said):
+        told = {"openinference.span.kind": "LLM"}
+        told |= {"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": said}
+        told |= {"llm.output_messages.0.message.role": "assistant", "llm.output_messages.0.message.content": "Yes."}
+        start = f"2025-01-01T00:00:0{number}Z"
+        return {"span_id": f"s{number}", "span_name": "llm", "timestamp": start, "attributes": told}
+
+    trace = {"trace_id": "t", "spans": [span(1, "One?"), span(2, "Two?")]}
+    (folder / "trace.json").write_text(json.dumps(trace), encoding="utf-8")
+    error, _ = ask("whatif", "trace.json", "--at", "user/0", "--prompt", "Three?", "--continue", "bounds")
+    assert "several agents" in error.found
+    assert "`ifonly show` and `ifonly simulate`" in error.fix
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_wrong_id_is_told_with_those_that_are_there(ask):
+    error, _ = ask("blame", "nobody", "--in", "run.json")
+    assert "(run.json#1)" in error.fix

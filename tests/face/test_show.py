@@ -135,5 +135,5 @@ def test_in_alone_lists_what_is_there(cli, runs):
 
 def test_nothing_to_show_says_what_to_name(cli):
     done = cli("show")
-    assert done.status == 3
+    assert done.status == 2
     assert "ifonly show PATH" in done.err

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Runs", "Streamed", "asked_runs", "find", "first_runs", "is_path", "read_runs"]
 
+_FEW = 5
+"""Ids that an error about another lists."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -143,7 +146,8 @@ def find(id: str, paths: Sequence[str | Path], format: str | None = None) -> Run
     if not ids and bad:
         raise bad[0]
     where = " ".join(map(str, paths))
-    raise UnknownName("run", id, ids, f"`ifonly show {where}` lists the runs that are there.")
+    few = f" ({', '.join(ids)})" if len(ids) <= _FEW else ""
+    raise UnknownName("run", id, ids, f"`ifonly show {where}` lists the runs that are there{few}.")
 
 
 def asked_runs(asked: Sequence[str], within: list[str] | None, pool: Runs, format: str | None) -> Runs:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ifonly.agents.errors import InputError
+from ifonly.agents.errors import ActionError, InputError
 from ifonly.cli.inputs import Runs, find, first_runs, is_path
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, KeepGoing
@@ -35,7 +35,8 @@ def show(
 ) -> None:
     """Show a recorded run, step by step; or list the runs of a file or folder."""
     if run is None and not within:
-        raise InputError("ifonly show", "no run", "Name a file or folder of runs: ifonly show PATH.")
+        fix = "Name a file or folder of runs: ifonly show PATH; or one of its runs: ifonly show RUN --in PATH."
+        raise ActionError("ifonly show", "neither a run nor a place", fix)
     found = first_runs(within or (), format, limit=limit) if run is None else _runs(run, within, format, limit)
     if len(found.runs) > 1:
         _list(found, run or shlex.join(within or ()), as_json=json, html=html)

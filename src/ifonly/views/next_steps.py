@@ -43,6 +43,8 @@ def after_blame(run: Trajectory, answer: BlameAnswer, typed: Sequence[str]) -> t
         return ()
     if answer.failure is None and run.outcome.scores:
         return tuple(_said_to_fail(run, typed))
+    if "nothing judges" in (answer.reason or ""):
+        return tuple(_said_to_fail(run, typed, but=answer.failure.score if answer.failure else None))
     if "replay does not reproduce" in (answer.reason or ""):
         return (NextStep("See which calls do not come out as recorded", _verify(typed)),)
     if answer.live is not None and answer.live.stopped:
@@ -67,8 +69,12 @@ def words_of(command: str) -> tuple[str, ...]:
         return tuple(command.split())
 
 
-def _said_to_fail(run: Trajectory, typed: Sequence[str]) -> Iterator[NextStep]:
+def _said_to_fail(run: Trajectory, typed: Sequence[str], but: str | None = None) -> Iterator[NextStep]:
     for name, score in run.outcome.scores.items():
+        if name == but:
+            why = f"Let score(messages, state) of the tools file return {name}, too, and ask again"
+            yield NextStep(why, _again(typed))
+            continue
         value = str(score).lower() if isinstance(score, bool) else number(score)
         yield NextStep(f"If {name} = {value} is the failure", _again(typed, "--score", f"{name}={value}"))
 
