@@ -24,7 +24,7 @@ FLIPS = {
     "certain": "changing it averts the failure: exact, or still so after correction for all steps that were asked",
     "jointly": "changing it averts the failure only together with other calls",
     "likely": "more draws avert the failure than not; too few to be certain",
-    "no": "changing it does not avert the failure more often than not, or no more often than asking again",
+    "no": "no more draws avert the failure than not, or than by asking again; the interval says how sure that is",
     "open": "nothing that was recorded or asked settles what changing it would have done",
 }
 """What each word says of a step."""
