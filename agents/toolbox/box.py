@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifonly.agents.canonical import digest
 from ifonly.agents.environments.base import Undetermined
 from ifonly.agents.errors import InputError
+from ifonly.agents.modules import module_of
 from ifonly.agents.toolbox.tools import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
+    from pathlib import Path
 
     from ifonly.agents.records import Message, Score, ToolSpec
 
@@ -51,7 +48,7 @@ class Toolbox:
         Raises:
             InputError: there is no such file or module, it cannot be run, or its tools contradict each other.
         """
-        module, source = _module(str(name))
+        module, source = module_of(str(name))
         tools = dict[str, Tool[..., Any]]()
         for value in vars(module).values():
             if not isinstance(value, Tool):
@@ -82,40 +79,3 @@ class Toolbox:
             return {str(name): value if isinstance(value, bool) else float(value) for name, value in said.items()}
         except Exception as error:
             return Undetermined(why=f"score() of {self.name} failed: {type(error).__name__}: {error}")
-
-
-def _module(name: str) -> tuple[ModuleType, str]:
-    """The module, run, and its source."""
-    if not name.endswith(".py"):
-        try:
-            module = importlib.import_module(name)
-        except ImportError as error:
-            fix = "Name a file (tools.py), or a module that Python finds (package.module)."
-            raise InputError(name, f"no such module: {error}", fix) from error
-        path = getattr(module, "__file__", None)
-        return module, Path(path).read_text(encoding="utf-8") if path else name
-    path = Path(name)
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(name, f"cannot be read: {error}", "Name a Python file of tools.") from error
-    return _run(path, source), source
-
-
-def _run(path: Path, source: str) -> ModuleType:
-    # Dataclasses and type hints look their module up by name, so it has to stand in sys.modules.
-    name = f"ifonly_tools_{digest(f'{path.resolve()}{source}')}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(str(path), "Python cannot load it", "Name a Python file of tools.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        found = f"running it failed: {type(error).__name__}: {error}"
-        raise InputError(str(path), found, "Correct the file; `python FILE` shows the whole traceback.") from error
-    return module
