@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ifonly.agents.importers.native_export import write
+from ifonly.scenarios.hidden_router import sample, truth
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +218,44 @@ def test_the_benchmark_of_whole_runs(cli, data):
     assert len(replayed) == 8
     assert all(row["value"]["low"] <= row["truth"] <= row["value"]["high"] for row in replayed)
     assert not [row for row in rows if row["estimator"] == "sequential dr" and row["matching"] == 0]
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory):
+    """Runs of an agent whose router knew what the log hides."""
+    path, table = tmp_path_factory.mktemp("steps") / "steps.csv", sample(300, seed=1)
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(table.columns)
+        rows.writerows(zip(*table.columns.values(), strict=True))
+    return path
+
+
+ROUTED = ("--run", "run", "--action", "model", "--reward", "solved", "--propensity", "fit", "--context", "draft")
+
+
+def test_runs_are_replayed_in_a_world_of_ones_own(cli, routed, tmp_path):
+    path = tmp_path / "my agent.py"
+    path.write_text("from ifonly.scenarios.hidden_router import world\n\nnothing = 3\n")
+    asked = ("policy", routed, *ROUTED, "--target", "large", "--target", "large@0 else small")
+    done = cli(*asked, "--world", f"{path}:world")
+    shown = " ".join(done.out.split())
+    assert done.status == 0
+    assert shown.count("abduction (stated world)") == 3
+    assert "rests on the world that was stated" in shown
+    answers = cli(*asked, "--world", "ifonly.scenarios.hidden_router:world", "--json").json["answers"]
+    for answer, policy in zip(answers, (lambda step, draft: 0, lambda step, draft: step), strict=True):
+        told = answer["estimates"]["abduction (stated world)"]
+        # .022 is its standard error; 4.5 of them fail below 1e-5.
+        assert abs(told["value"] - truth(policy)) < 0.1
+        assert told["noise"] == "ifonly.scenarios.hidden_router:world"
+    for world, status, said in (
+        (path, 3, "names no function"),
+        (f"{path}:wolrd", 2, "near world"),
+        (f"{path}:nothing", 2, "is a int, no function"),
+        (f"{tmp_path / 'none.py'}:world", 3, "cannot be read"),
+    ):
+        refused = cli(*asked, "--world", world)
+        assert refused.status == status
+        assert said in " ".join(refused.err.split())
+    assert "--run" in cli("policy", routed, *ROUTED[2:], "--target", "large", "--world", f"{path}:world").err

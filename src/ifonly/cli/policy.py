@@ -17,7 +17,7 @@ from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, Level, in_panel
 from ifonly.cli.output import command_line, emit, note, stdout
-from ifonly.cli.policy_runs import parse_policy, replayed, steps_of_runs
+from ifonly.cli.policy_runs import in_world, parse_policy, replayed, steps_of_runs
 from ifonly.cli.progress import bar
 from ifonly.cli.show_policy import render_report
 from ifonly.cli.status import Status
@@ -131,8 +131,13 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     corpus: Annotated[
         list[str] | None, _trust("More runs for --abduct to learn tasks and models from.", "PATH")
     ] = None,
+    world: Annotated[
+        str | None,
+        _trust("Of runs of several decisions: replay each in your own Pyro world, by abduction.", "FILE.py:NAME"),
+    ] = None,
+    particles: Annotated[int, _trust("Draws of what the log does not show, for each run in --world.", min=2)] = 200,
     level: Level = 0.95,
-    seed: Annotated[int, typer.Option(help="Of the folds and the bootstrap.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the folds, the bootstrap and the draws in --world.", min=0)] = 0,
     json: Json = False,
     html: Html = None,
     format: Format = None,
@@ -178,6 +183,9 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     report = _report(valuing, targets, left_out, wanted)
     if whole is not None and isinstance(valuing, Valuing) and report.answers:
         answers = replayed(report.answers, valuing, whole, came, corpus or (), format)
+        report = report.model_copy(update={"answers": tuple(answers)})
+    if world is not None:
+        answers = in_world(report.answers, valuing, world, (taken, came), particles)
         report = report.model_copy(update={"answers": tuple(answers)})
     if save is not None:
         _save(save, report, decisions.encoding, budget or [])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ifonly.agents.errors import ActionError
+from ifonly.agents.modules import named_in
 from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.output import note
 from ifonly.sim.policy.targets import ELSE, parse_steps, parse_target
-from ifonly.sim.policy.trajectories import STEP, with_steps
+from ifonly.sim.policy.trajectories import STEP, RunsValuing, with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ifonly.agents.tables import Table
     from ifonly.sim.policy import PolicyAnswer, Target, Valuing
 
-__all__ = ["parse_policy", "replayed", "steps_of_runs"]
+__all__ = ["in_world", "parse_policy", "replayed", "steps_of_runs"]
 
 _PREFIX = "score."
 
@@ -83,3 +84,33 @@ def replayed(
     # Loads torch: only where an item-response world is fitted.
     found: list[PolicyAnswer] = load("ifonly.sim.policy.replaying", "replay_runs")(answers, valuing, mine, name, more)
     return found
+
+
+def in_world(
+    answers: Sequence[PolicyAnswer],
+    valuing: Valuing | RunsValuing,
+    world: str,
+    columns: tuple[str, str],
+    particles: int,
+) -> list[PolicyAnswer]:
+    """The answers with the value by abduction of every run in a world that the user states.
+
+    Args:
+        answers: on policies that choose at every step of a run.
+        valuing: of the runs.
+        world: ``FILE.py:NAME`` or ``module:NAME``.
+        columns: of choices and rewards.
+        particles: draws for each run.
+
+    Raises:
+        ActionError: decisions are no steps of runs, or as `ifonly.sim.policy.stated`.
+        InputError, UnknownName: the world cannot be had, or as there.
+    """
+    if not isinstance(valuing, RunsValuing):
+        raise ActionError("--world", "decisions are not said to be steps of runs", "Name the column of the run: --run.")
+    found, (action, reward) = named_in(world), columns
+    if not callable(found):
+        raise ActionError(f"--world {world}", f"is a {type(found).__name__}, no function", "Name the world's function.")
+    # Loads torch: only where a world is run.
+    made = load("ifonly.sim.policy.stated", "RunsInWorld")(world, found, valuing, action, reward, particles)
+    return [made.beside(answer) for answer in answers]
