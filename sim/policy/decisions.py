@@ -84,7 +84,7 @@ def decisions_of(table: Table, columns: Columns, encoding: Encoding | None = Non
 
     Raises:
         UnknownName: the table lacks a column.
-        InputError: a cell is not what its column must hold, or an arm has no price.
+        InputError: a cell is not what its column must hold, an arm has no price, or there is one arm alone.
     """
     taken = table.texts(columns.action)
     arms = tuple(sorted({*taken, *columns.prices}))
@@ -93,6 +93,9 @@ def decisions_of(table: Table, columns: Columns, encoding: Encoding | None = Non
         raise InputError(
             table.name, f"column {columns.action!r} is empty in rows {rows}", "Drop rows without a choice."
         )
+    if len(arms) == 1:
+        found = f"column {columns.action!r} holds one arm only, {arms[0]!r}: such a log tells nothing of another"
+        raise InputError(table.name, found, "Add decisions in which something else was chosen, best at random.")
     encoding = encoding or encoding_of(table, columns.context)
     optional = {name: _optional(table, name) for name in (columns.propensity, columns.time)}
     try:

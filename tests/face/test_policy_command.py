@@ -132,6 +132,15 @@ def test_a_corpus_that_nothing_learns_from(cli, log, met):
     assert "no whole runs" in " ".join(done.err.split())
 
 
+@pytest.mark.parametrize("target", ["a", "b"])
+def test_a_log_of_one_arm(cli, tmp_path, target):
+    path = tmp_path / "log.csv"
+    path.write_text("model,correct\na,1\na,0\n")
+    done = cli("policy", path, "--action", "model", "--reward", "correct", "--target", target)
+    assert done.status == 3
+    assert "holds one arm only, 'a'" in " ".join(done.err.split())
+
+
 def test_a_broken_row_of_a_table_is_told_as_such(cli, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"model": "a", "correct": 1}\n{"model": \n')
