@@ -92,11 +92,13 @@ class Drift(_Answer):
         changed: the likeliest change of its value, in order of time, with the p-value of no change; None where there
             are too few groups to tell.
         at: time of the first group of rounds after that change.
+        period: the value in the period that was asked for, contexts re-weighted to it; holds if only these changed.
     """
 
     slices: Slices
     changed: ChangePoint | None
     at: float | None = None
+    period: Estimate | None = None
 
 
 class Replayed(_Answer):

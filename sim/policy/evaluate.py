@@ -13,7 +13,7 @@ from ifonly.scm.policy.bootstrap import bootstrap
 from ifonly.scm.policy.bounds import natural_bounds, support_bounds
 from ifonly.scm.policy.costs import Costs
 from ifonly.scm.policy.doubly_robust import sndr
-from ifonly.scm.policy.drift import change_point, time_slices
+from ifonly.scm.policy.drift import change_point, period_weights, reweighted, time_slices
 from ifonly.scm.policy.estimators import all_estimators
 from ifonly.scm.policy.evaluation import Evaluation
 from ifonly.scm.policy.logged import group_numbers
@@ -68,6 +68,7 @@ class Valuing:
         gammas: that sensitivity bounds are given for.
         intervals: how they are made; ``bootstrap`` resamples whole groups of rounds, with nuisances as fitted.
         repeats: resamples of the bootstrap.
+        since: with times, the value in the period from then on is told too.
     """
 
     decisions: Decisions
@@ -80,6 +81,7 @@ class Valuing:
     gammas: tuple[float, ...] = field(default=GAMMAS)
     intervals: Intervals = "influence"
     repeats: int = 1_000
+    since: float | None = None
 
     @cached_property
     def folds(self) -> Ints:
@@ -234,10 +236,19 @@ class Valuing:
         first = np.full(len(sizes), np.inf)
         np.minimum.at(first, groups, log.times)
         order = np.argsort(first, kind="stable")
+        period = self._period(evaluation)
         if len(order) < _SERIES:
-            return Drift(slices=sliced, changed=None)
+            return Drift(slices=sliced, changed=None, period=period)
         found = change_point(means[order], Draw(self.seed))
-        return Drift(slices=sliced, changed=found, at=float(first[order][found.at]))
+        return Drift(slices=sliced, changed=found, at=float(first[order][found.at]), period=period)
+
+    def _period(self, evaluation: Evaluation) -> Estimate | None:
+        """The value in the period from `since` on: by the whole log, its contexts re-weighted to that period."""
+        log = self.log
+        if self.since is None or log.times is None or log.contexts is None:
+            return None
+        weights = period_weights(log.contexts, log.contexts[log.times >= self.since], Draw(self.seed))
+        return reweighted(evaluation, weights).estimate(self.level)
 
     @property
     def _assumes(self) -> tuple[str, ...]:

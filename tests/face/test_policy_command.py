@@ -35,7 +35,21 @@ OPTIONS = ("--action", "model", "--reward", "correct", "--propensity", "p", "--c
 
 
 def test_a_table(cli, log):
-    done = cli("policy", log, *OPTIONS, "--cost", "cost", "--target", "large", "--control", "hard", "--time", "when")
+    done = cli(
+        "policy",
+        log,
+        *OPTIONS,
+        "--cost",
+        "cost",
+        "--target",
+        "large",
+        "--control",
+        "hard",
+        "--time",
+        "when",
+        "--since",
+        "500",
+    )
     assert done.status == 0
     for told in (
         "600 decisions",
@@ -45,6 +59,7 @@ def test_a_table(cli, log):
         "E-value",
         "over time: ",
         "likeliest change at time",
+        "with contexts as in the period of --since",
         "negative control hard",
     ):
         assert told in done.out
@@ -161,6 +176,8 @@ def test_a_broken_row_of_a_table_is_told_as_such(cli, tmp_path):
         ((*OPTIONS, "--target", "huge"), "huge", 2),
         ((*OPTIONS, "--design"), "no costs", 2),
         ((*OPTIONS, "--target", "large", "--reward-range", "0", "0.5"), "outside the range", 2),
+        ((*OPTIONS, "--target", "large", "--since", "3"), "no times", 2),
+        ((*OPTIONS, "--target", "large", "--time", "when", "--since", "9e3"), "times go from 0 to 599", 2),
         ((*OPTIONS[:2], "--reward", "model", "--target", "large"), "no finite numbers", 3),
     ],
 )

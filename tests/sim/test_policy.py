@@ -251,3 +251,21 @@ def test_rules_in_words():
     mixed = Mixed(arms=("a", "b"), shares=(0.25, 0.75))
     assert rule_lines(tree) == ("if k is x:", "    b", "else:", "    a")
     assert rule_lines(mixed) == ("a with probability 0.25", "b with probability 0.75")
+
+
+def test_a_period_is_valued_by_the_whole_log():
+    """P(hard) is .2, and .8 in the last tenth; large is worth .9 - .5 hard: .8, and .5 then. 4.5 errors: below 1e-5."""
+    generator = np.random.default_rng(3)
+    when = np.arange(3_000.0)
+    hard = generator.random(3_000) < np.where(when < 2_700, 0.2, 0.8)
+    large = generator.random(3_000) < 0.5
+    solved = generator.random(3_000) < np.where(large, 0.9 - 0.5 * hard, 0.5)
+    table = table_of(
+        {"m": np.where(large, "large", "small"), "r": solved, "hard": hard * 1, "t": when, "p": large * 0 + 0.5}
+    )
+    decisions = decisions_of(table, Columns("m", "r", propensity="p", context=("hard",), time="t"))
+    answer = Valuing(decisions, table, since=2_700.0).value(parse_target("large", ("large", "small")))
+    error = 0.95 * (answer.drift.period.high - answer.drift.period.low) / (2 * 1.96)
+    assert abs(answer.drift.period.value - 0.5) < 4.5 * error + 0.03  # .023: of P(hard) in 300 rounds, times .5
+    assert answer.value.low > 0.6
+    assert Valuing(decisions, table).value(parse_target("large", ("large", "small"))).drift.period is None

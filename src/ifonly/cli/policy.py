@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ifonly.agents.errors import ActionError, UnknownName
+from ifonly.agents.errors import ActionError
 from ifonly.agents.files import expand
 from ifonly.agents.records import Trajectory
 from ifonly.agents.tables import Table, is_table, read_table
@@ -17,6 +17,7 @@ from ifonly.cli.inputs import read_runs
 from ifonly.cli.lazy import load
 from ifonly.cli.options import Format, Html, Json, Level, in_panel
 from ifonly.cli.output import command_line, emit, note, stdout
+from ifonly.cli.policy_log import check_since, must, propensities_of
 from ifonly.cli.policy_runs import in_world, parse_policy, replayed, steps_of_runs
 from ifonly.cli.progress import bar
 from ifonly.cli.show_policy import render_report
@@ -37,10 +38,12 @@ from ifonly.sim.policy import (
     parse_choice,
     summarise_log,
 )
-from ifonly.sim.policy.answers import DesignedPolicy, Intervals, Propensities
 from ifonly.sim.policy.choices import ACTION, EVERY, PROPENSITY
 from ifonly.sim.policy.designing import ASSUMES
-from ifonly.sim.policy.targets import parse_numbers, parse_shares
+from ifonly.sim.policy.targets import parse_numbers
+
+if TYPE_CHECKING:
+    from ifonly.sim.policy.answers import DesignedPolicy, Intervals
 
 app = typer.Typer(add_completion=False)
 
@@ -118,6 +121,10 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     control: Annotated[
         list[str] | None, _trust("Column that the choice cannot have moved: it should not differ.", "COLUMN")
     ] = None,
+    since: Annotated[
+        float | None,
+        _trust("With --time: the value from then on, the log's contexts re-weighted to that period.", "TIME"),
+    ] = None,
     reward_range: Annotated[
         tuple[float, float] | None, _trust("Smallest and largest reward there can be; those seen if left out.")
     ] = None,
@@ -149,8 +156,8 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     whole = runs if abduct and action is run is None and parse_choice(choice).site is None else None
     if corpus and whole is None:
         raise ActionError("--corpus", "no whole runs under one model each to replay", "See `ifonly policy --help`.")
-    taken, came = _must(table, action or (ACTION if is_runs else None), reward, score)
-    chances, source = _propensities(table, taken, propensity or (PROPENSITY if PROPENSITY in table.columns else None))
+    taken, came = must(table, action or (ACTION if is_runs else None), reward, score)
+    chances, source = propensities_of(table, taken, propensity or (PROPENSITY if PROPENSITY in table.columns else None))
     columns = Columns(
         taken,
         came,
@@ -164,7 +171,15 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
         time=time,
     )
     if run is not None:
-        refused = {"design": design, "cost": cost, "price": price, "seconds": seconds, "time": time, "control": control}
+        refused = {
+            "design": design,
+            "cost": cost,
+            "price": price,
+            "seconds": seconds,
+            "time": time,
+            "control": control,
+            "since": since is not None,
+        }
         table = steps_of_runs(table, run, [f"--{name}" for name, value in refused.items() if value])
     decisions = decisions_of(table, columns)
     how: Intervals = "bootstrap" if intervals is IntervalKind.BOOTSTRAP else "influence"
@@ -172,7 +187,10 @@ def policy(  # noqa: PLR0913 -- as many as the command has options
     valuing: Valuing | RunsValuing
     if run is None:
         controls = tuple(control or ())
-        valuing = Valuing(decisions, table, source, level, seed, controls, span, intervals=how, repeats=repeats)
+        check_since(decisions, since)
+        valuing = Valuing(
+            decisions, table, source, level, seed, controls, span, intervals=how, repeats=repeats, since=since
+        )
     else:
         valuing = RunsValuing(decisions, table, run, source, level, seed, span, discount, how, repeats)
     targets = [parse_policy(text, decisions.log.arms, steps=run is not None) for text in target or []]
@@ -259,31 +277,6 @@ def _table(
     runs = Where.parse(where).choose(found.runs)
     table, without = choices_table(runs, parse_choice(choice), " ".join(paths))
     return table, runs, found.left_out + without
-
-
-def _must(table: Table, action: str | None, reward: str | None, score: str | None) -> tuple[str, str]:
-    """The columns of actions and rewards."""
-    came, names = reward or (None if score is None else f"score.{score}"), ", ".join(table.columns)
-    if action is None:
-        raise ActionError("ifonly policy", "no column of actions was named", f"Name it with --action: {names}.")
-    if came is None:
-        fix = f"Name it with --reward (of runs: --score): {names}."
-        raise ActionError("ifonly policy", "no column of rewards was named", fix)
-    return action, came
-
-
-def _propensities(table: Table, action: str, given: str | None) -> tuple[str | dict[str, float] | None, Propensities]:
-    """A column, or chances that are declared, or neither; and where they come from."""
-    if given is None or given in table.columns:
-        return given, "logged"
-    if given == "fit":
-        return None, "fitted"
-    if given == "uniform":
-        arms = sorted(set(table.texts(action)))
-        return dict.fromkeys(arms, 1 / len(arms)), "declared"
-    if "=" in given:
-        return parse_shares("--propensity", given), "declared"
-    raise UnknownName("column of --propensity", given, [*table.columns, "uniform", "fit"])
 
 
 def _save(path: Path, report: PolicyReport, encoding: object, budgets: list[float]) -> None:

@@ -158,6 +158,10 @@ def _drift(answer: PolicyAnswer) -> list[str]:
             f"{number(change.before)} before, {number(change.after)} after; p = {number(change.p_value)} of no change"
         )
         lines.append(f"likeliest change at time {number(found.at)}: {told}")
+    if found.period is not None:
+        lines.append(
+            f"with contexts as in the period of --since: {estimate_text(found.period)}, if nothing else changed"
+        )
     return lines
 
 
