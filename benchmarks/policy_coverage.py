@@ -21,12 +21,12 @@ from ifonly.scenarios.swaps.cells import tables
 from ifonly.scenarios.swaps.policies import PolicyRow, policy_rows
 
 ROUNDS, REAL_LOGS = 1_000, 40
-INDEX = Path(__file__).resolve().parents[2] / "shared" / "data" / "agentdojo_runs" / "index.csv.gz"
+RUNS = Path(__file__).resolve().parents[2] / "shared" / "data" / "agentdojo_runs"
 
 
 def real() -> list[PolicyRow]:
     """Confounded logs of real models; none where the data are not there."""
-    return [*policy_rows(tables(INDEX)["utility"], REAL_LOGS)] if INDEX.exists() else []
+    return [*policy_rows(tables(RUNS)["utility"], REAL_LOGS)] if RUNS.exists() else []
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         for one in (row for row in found if row.case.holds == holds):
             seen = f"{100 * one.share:7.1f}%  {one.bias:+.5f}   {one.spread:.5f}    {one.told:.5f}"
             print(f"  {seen}  {one.case.name}: {one.case.given}")
-    print(f"\n{REAL_LOGS} confounded logs of AgentDojo" if INDEX.exists() else f"\nskipped: {INDEX} does not exist")
+    print(f"\n{REAL_LOGS} confounded logs of AgentDojo" if RUNS.exists() else f"\nskipped: {RUNS} does not exist")
     for row in real():
         seen = f"{100 * row.coverage:7.1f}%  {row.bias:+.3f}  rmse {row.rmse:.3f}  width {row.width:.3f}"
         print(f"  {seen}  {row.policy} ({row.truth:.3f}): {row.estimator}")

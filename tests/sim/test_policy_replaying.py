@@ -124,7 +124,7 @@ def test_intervals_cover_where_eight_others_ran_each_task():
 @pytest.mark.data
 def test_confounded_logs_of_real_models(data):
     """20 logs of AgentDojo: abduction errs less than weighting by logged propensities, half as much as raw means."""
-    table = tables(data / "agentdojo_runs" / "index.csv.gz")["utility"]
+    table = tables(data / "agentdojo_runs")["utility"]
     rows = {(row.policy, row.estimator): row for row in policy_rows(table, 20)}
     for model in MODELS:
         found = rows[model, ABDUCTION]
