@@ -82,8 +82,7 @@ def powered_logistic(design: Floats, judged: Judged, tuning: float | None = None
     if seen.all():
         tuning = 0.0
     if tuning is None:
-        first = _solve(x, judged, 1.0)
-        tuning = _tuned(x, judged, first)
+        tuning = _tuned(x, judged, _start(x, judged))
     b = _solve(x, judged, tuning)
     return PoweredLogistic(b, _influence(x, judged, b, tuning), tuning)
 
@@ -131,6 +130,14 @@ def _rows(judged: Judged, tuning: float) -> tuple[Floats, Floats]:
     human = np.where(seen, judged.human, 0.0)
     wanted = np.where(seen, (human - tuning * judged.judge) / n, tuning / max(many, 1) * judged.judge)
     return weight, wanted
+
+
+def _start(design: Floats, judged: Judged) -> Floats:
+    """Where lambda is tuned: at lambda = 1, as in ppi-python; by labels alone where that has no solution."""
+    try:
+        return _solve(design, judged, 1.0)
+    except NotIdentified:
+        return _solve(design, judged, 0.0)
 
 
 def _solve(design: Floats, judged: Judged, tuning: float) -> Floats:
