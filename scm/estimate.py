@@ -69,6 +69,19 @@ class Estimate(BaseModel):
         )
 
     @classmethod
+    def around(cls, value: float, half: float, level: float, effective: float | None = None) -> Self:
+        """Return an identified effect of doing something, with the interval that reaches `half` to either side."""
+        return cls(
+            value=value,
+            low=value - half,
+            high=value + half,
+            level=level,
+            effective=effective,
+            rung="interventional",
+            identified="point",
+        )
+
+    @classmethod
     def bounded(cls, low: float, high: float, rung: Rung, level: float = 1.0, effective: float | None = None) -> Self:
         """Return bounds [low, high] on a quantity with no point value.
 

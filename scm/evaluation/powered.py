@@ -75,15 +75,7 @@ class Powered:
             level: coverage, in (0, 1).
         """
         half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.standard_error
-        return Estimate(
-            value=self.value,
-            low=self.value - half,
-            high=self.value + half,
-            level=level,
-            effective=self.effective,
-            rung="interventional",
-            identified="point",
-        )
+        return Estimate.around(self.value, half, level, self.effective)
 
     def normal_interval(self, level: float = 0.95) -> Interval:
         """The interval of the papers and of ppi-python: normal quantiles, variances divided by n.

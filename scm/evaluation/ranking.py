@@ -85,15 +85,7 @@ def rank_systems(
 
 
 def _estimate(value: float, half: float, level: float, groups: int) -> Estimate:
-    return Estimate(
-        value=value,
-        low=value - half,
-        high=value + half,
-        level=level,
-        effective=float(groups),
-        rung="interventional",
-        identified="point",
-    )
+    return Estimate.around(value, half, level, float(groups))
 
 
 def _better(scores: Floats, law: Floats, drawn: Floats, level: float) -> NDArray[np.bool_]:

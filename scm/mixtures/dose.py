@@ -105,15 +105,7 @@ class EffectCurve:
     def _linear(self, weights: Floats, level: float) -> Estimate:
         value, psi = float(weights @ self.values), self.influence @ weights
         half = float(norm.isf((1 - level) / 2) * np.sqrt(np.square(psi).mean() / len(psi)))
-        return Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            level=level,
-            effective=float(len(psi)),
-            rung="interventional",
-            identified="point",
-        )
+        return Estimate.around(value, half, level, float(len(psi)))
 
 
 def effect_curve(

@@ -82,15 +82,7 @@ class PartiallyLinear:
         given = self._known(change)
         value = float(given @ self.coefficients)
         half = float(stdtrit(self.units - 1, (1 + level) / 2)) * self.standard_error(given)
-        return Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            level=level,
-            effective=float(self.units),
-            rung="interventional",
-            identified="point",
-        )
+        return Estimate.around(value, half, level, float(self.units))
 
     def standard_error(self, change: ArrayLike) -> float:
         """The standard error of an effect.

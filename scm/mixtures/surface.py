@@ -131,15 +131,7 @@ class LossSurface:
         covariance = covariance - np.eye(len(given)) * self.process.kernel_.k2.noise_level
         value = self.mean * float(given.sum()) + self.deviation * float(given @ middle)
         half = norm.isf((1 - level) / 2) * self.deviation * float(np.sqrt(max(given @ covariance @ given, 0.0)))
-        return Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            level=level,
-            effective=float(self.runs),
-            rung="interventional",
-            identified="point",
-        )
+        return Estimate.around(value, half, level, float(self.runs))
 
     def errors(self, shares: Floats) -> tuple[Floats, Floats]:
         """Standard deviations and correlations of the errors for one new run of each mixture: (m,) and (m, m).

@@ -76,15 +76,7 @@ class Recalibration:
         value, of_slope = self.slope * change, self.deviation * float(np.sqrt(self.gram[1, 1]))
         spread = float(np.hypot(self.slope * error, change * of_slope))
         half = float(stdtrit(self.runs - 2, (1 + level) / 2)) * spread
-        return Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            level=level,
-            effective=float(self.runs),
-            rung="interventional",
-            identified="point",
-        )
+        return Estimate.around(value, half, level, float(self.runs))
 
 
 def recalibrate(predicted: ArrayLike, actual: ArrayLike, level: float = 0.95) -> Recalibration:

@@ -73,14 +73,11 @@ class Value:
         """
         half = float(stdtrit(max(self.groups - 1, 1), (1 + level) / 2)) * self.standard_error
         half = half if np.isfinite(half) else float(np.finfo(float).max) / 4
-        return Estimate(
-            value=self.value,
-            low=self.value - half,
-            high=self.value + half,
-            level=level,
-            effective=effective_size(np.ones(len(self.influence)) if self.weights is None else self.weights),
-            rung="interventional",
-            identified="point",
+        return Estimate.around(
+            self.value,
+            half,
+            level,
+            effective_size(np.ones(len(self.influence)) if self.weights is None else self.weights),
         )
 
 
