@@ -161,6 +161,15 @@ class PolicyAnswer(_Answer):
     refused: dict[str, str] = Field(default_factory=dict)
     replayed: Replayed | None = None
 
+    def beside(self, name: str, estimate: Estimate, rests: str, replayed: Replayed | None = None) -> PolicyAnswer:
+        """The answer with one more estimator, what it rests on, and what it learned from."""
+        estimates, assumes = {**self.estimates, name: estimate}, (*self.assumes, rests)
+        return self.model_copy(update={"estimates": estimates, "assumes": assumes, "replayed": replayed})
+
+    def refusing(self, name: str, why: Exception) -> PolicyAnswer:
+        """The answer with an estimator that says nothing, and why."""
+        return self.model_copy(update={"refused": {**self.refused, name: str(why)}})
+
 
 class DesignedPolicy(_Answer):
     """A point of the front of quality against cost.

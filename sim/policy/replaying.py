@@ -37,9 +37,9 @@ ABDUCTION: Final = "abduction (item response)"
 
 _APART = 0.05
 """Share of the runs to be replayed that may have nothing in common with the policy's model: as for untried mass."""
-_ASSUMES = (
+_RESTS = (
     f"{ABDUCTION} rests on an item-response world, and on no propensity: how hard a task is bore on which model met it "
-    "only as far as the recorded runs of the task tell.",
+    "only as far as the recorded runs of the task tell."
 )
 
 
@@ -70,12 +70,8 @@ def replay_runs(
             raise NotApplicable(f"{score} is not 0 or 1 in every run, and an item-response world knows no other score")
         made = RunsReplayed.of(mine, models, more, clusters=groups, level=valuing.level, seed=valuing.seed)
     except NotApplicable as error:
-        return [_refused(answer, error) for answer in answers]
+        return [answer.refusing(ABDUCTION, error) for answer in answers]
     return [made.beside(answer, policy, arms) for answer, policy in zip(answers, policies, strict=True)]
-
-
-def _refused(answer: PolicyAnswer, why: NotApplicable) -> PolicyAnswer:
-    return answer.model_copy(update={"refused": {**answer.refused, ABDUCTION: str(why)}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,14 +141,8 @@ class RunsReplayed:
         try:
             estimate, replayed = self.value(policy, arms)
         except NotApplicable as error:
-            return _refused(answer, error)
-        return answer.model_copy(
-            update={
-                "estimates": {**answer.estimates, ABDUCTION: estimate},
-                "replayed": replayed,
-                "assumes": (*answer.assumes, *_ASSUMES),
-            }
-        )
+            return answer.refusing(ABDUCTION, error)
+        return answer.beside(ABDUCTION, estimate, _RESTS, replayed)
 
     def value(self, policy: Floats, arms: Sequence[str]) -> tuple[Estimate, Replayed]:
         """The mean over runs of what each would have come to, and what it was learned from.
@@ -180,7 +170,7 @@ class RunsReplayed:
 
     def _check(self, moved: Floats, arms: Sequence[str]) -> None:
         """See that the world knows something of the policy's models, and of what ties them to the models replayed."""
-        seen = self.world.cells[: len(self.world.outcomes)]
+        seen = self.world.observed
         models, tasks = (
             np.unique(names, return_inverse=True) for names in ([c.model for c in seen], [c.task for c in seen])
         )
@@ -198,7 +188,7 @@ class RunsReplayed:
                 )
 
     def _learned(self, moved: Floats, policy: Floats, arms: Sequence[str]) -> Replayed:
-        seen = self.world.cells[: len(self.world.outcomes)]
+        seen = self.world.observed
         asked = {arm for arm, mass in zip(arms, policy.sum(0), strict=True) if mass > 0}
         met: dict[object, int] = {}
         for cell in seen:

@@ -89,11 +89,13 @@ class RunsInWorld:
         self._check()
         table, (runs, steps) = self.valuing.table, self.valuing.places
         found: dict[str, torch.Tensor] = {}
+        columns = dict.fromkeys(_place(site)[0] for site in self.sites)
+        told = {column: self._numbers(column) for column in columns if column in table.columns}
         for site in self.sites:
             column, step = _place(site)
-            if column not in table.columns:
+            if column not in told:
                 continue
-            cells = self._numbers(column)
+            cells = told[column]
             rows = np.arange(len(steps)) if step is None else np.flatnonzero(steps == step)
             values = np.zeros(int(runs.max()) + 1)
             values[runs[rows]] = cells[rows]
@@ -114,8 +116,8 @@ class RunsInWorld:
             UnknownName: its rule reads what is no parent of the choice.
             ActionError, InputError: as `facts`.
         """
-        sites = {site: step for site in self.sites if (step := self._step(site, self.action)) is not None}
-        told = {site: _Follow(target, self.valuing.log.arms, self.action, step) for site, step in sites.items()}
+        arms, choices = self.valuing.log.arms, self._sites_of(self.action)
+        told = {site: _Follow(target, arms, self.action, step) for step, site in choices.items()}
         number = len(self.valuing.log)
         try:
             twin = counterfactual(
@@ -144,27 +146,25 @@ class RunsInWorld:
         try:
             estimate = self.value(answer.target).estimate(self.valuing.level)
         except NotApplicable as error:
-            return answer.model_copy(update={"refused": {**answer.refused, REPLAYED: str(error)}})
+            return answer.refusing(REPLAYED, error)
         counted = estimate.model_copy(update={"rung": "counterfactual", "identified": "assumed", "noise": self.name})
-        return answer.model_copy(
-            update={"estimates": {**answer.estimates, REPLAYED: counted}, "assumes": (*answer.assumes, _RESTS)}
-        )
+        return answer.beside(REPLAYED, counted, _RESTS)
 
     def _total(self, twin: Twin) -> torch.Tensor:
         """What a run comes to, discounted."""
-        steps = [(site, step) for site in self.sites if (step := self._step(site, self.reward)) is not None]
-        total: torch.Tensor = sum(twin[site] * self.valuing.discount**step for site, step in steps)
+        rewards = self._sites_of(self.reward).items()
+        total: torch.Tensor = sum(twin[site] * self.valuing.discount**step for step, site in rewards)
         return total
 
     def _check(self) -> None:
         """See that world and log speak of the same steps."""
-        places = {name: [self._step(site, name) for site in self.sites] for name in (self.action, self.reward)}
-        for name, stands in places.items():
-            if all(step is None for step in stands):
+        choices, rewards = self._sites_of(self.action), self._sites_of(self.reward)
+        for name, sites in ((self.action, choices), (self.reward, rewards)):
+            if not sites:
                 fix = f"{self.name} needs sites {name}/0, {name}/1, ...: it has {', '.join(self.sites)}."
                 raise UnknownName("site", f"{name}/0", self.sites, fix)
         runs, steps = self.valuing.places
-        stated = 1 + max(step for step in places[self.action] if step is not None)
+        stated = 1 + max(choices)
         lengths = np.bincount(runs)
         if (other := lengths[lengths != stated]).size:
             raise ActionError(
@@ -174,7 +174,7 @@ class RunsInWorld:
                 f"Keep the runs of {stated} steps, or state a world for each length.",
             )
         paid = self._numbers(self.reward) != 0
-        if lost := sorted(set(steps[paid].tolist()) - set(places[self.reward])):
+        if lost := sorted(set(steps[paid].tolist()) - rewards.keys()):
             fix = f"State what is earned there: a site {self.reward}/{lost[0]}."
             raise ActionError(self.name, f"the log has rewards at step {lost[0]}, and the world has none there", fix)
 
@@ -183,9 +183,10 @@ class RunsInWorld:
             return self.valuing.decisions.log.actions.astype(float)
         return np.array(self.valuing.table.numbers(column))
 
-    def _step(self, site: str, column: str) -> int | None:
-        named, step = _place(site)
-        return step if named == column else None
+    def _sites_of(self, column: str) -> dict[int, str]:
+        """The sites that are this column's, by step."""
+        places = ((site, *_place(site)) for site in self.sites)
+        return {step: site for site, named, step in places if named == column and step is not None}
 
 
 def _place(site: str) -> tuple[str, int | None]:

@@ -82,6 +82,11 @@ class SwapWorld:
         posterior = fit(facets, np.arange(len(cells)), np.asarray(outcomes, dtype=float), seed=seed, draws=draws)
         return cls(score, (*cells, *known), np.asarray(outcomes, dtype=float), facets, posterior)
 
+    @property
+    def observed(self) -> tuple[Cell, ...]:
+        """The cells that have an outcome, in its order."""
+        return self.cells[: len(self.outcomes)]
+
     def chances(self, cells: Sequence[Cell]) -> Floats:
         """P(Y = 1 | latents) of cells that were observed or named to be asked about, shape (draws, cells).
 
